@@ -1,0 +1,93 @@
+"""The exception tree. Each has one named place that catches it; anything else is a bug.
+
+MtaError
+ +- ConfigError          a fault in the configuration, with file and line   (cli, daemon at load)
+ |   +- ConfigErrors     all the faults of one load
+ +- ExpansionFailed      text that does not expand                          (the user of the option)
+ |   +- ForcedFail       ``fail`` written in the text
+ +- Deferred             no answer now: DNS, a lookup, a server             (ACL, router, transport)
+ +- PeerGone             the connection is lost or timed out                (receive.connection, transport.remote)
+ +- SpoolError           a message cannot be written, read or understood    (receive.data, deliver.message)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Where(NamedTuple):
+    """A place in a configuration: file and line, 1-based; line 0 means the whole file or command line."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+NOWHERE = Where("", 0)
+
+
+class MtaError(Exception):
+    """The base of all that mta raises on purpose."""
+
+
+class ConfigError(MtaError):
+    """A fault in the configuration; ``message`` is without the place, ``str()`` with it."""
+
+    def __init__(self, message: str, where: Where = NOWHERE) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where.file else self.message
+
+
+class ConfigErrors(ConfigError):
+    """Every fault that one load found, in the order of the file."""
+
+    def __init__(self, errors: list[ConfigError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = errors
+
+
+class ExpansionFailed(MtaError):
+    """An expansion failed; ``message`` is Exim's wording (manual chapter 11)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ForcedFail(ExpansionFailed):
+    """The text itself said ``fail``."""
+
+
+class Deferred(MtaError):
+    """No answer can be had now; ``message`` says why, in words for the operator's log."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class PeerGone(MtaError):
+    """The other end closed, reset, or said nothing until the time-out.
+
+    ``reason`` is Exim's ``$smtp_notquit_reason`` where it is a client of ours
+    (``connection-lost``, ``command-timeout``, ``data-timeout`` ...).
+    """
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or reason)
+        self.reason = reason
+
+
+class SpoolError(MtaError):
+    """A spool file cannot be written or read; ``damaged`` when its content makes no sense."""
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.damaged = damaged
