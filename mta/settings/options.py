@@ -96,7 +96,7 @@ def unknown_option(name: str, known: list[str], planned: frozenset[str], where: 
 def bind(
     cls: type[T], raw: list[RawOption], converters: Mapping[str, Converter], errors: list[ConfigError], **given: Any
 ) -> T:
-    """An instance of ``cls`` with the options of ``raw``; names that ``cls`` does not declare are the caller's to refuse.
+    """An instance of ``cls`` with the options of ``raw``; names that ``cls`` lacks are the caller's to refuse.
 
     ``given`` fills fields that are no options. Defaults in text form are converted like values from a file.
     """

@@ -1,0 +1,82 @@
+"""The registries of the language: variables, operators, items and conditions.
+
+``variables/`` and ``operators/`` hold families of small functions; ``items/`` and ``conditions/`` one file each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mta.registry import Registry
+from mta.scope.scope import Scope
+
+Closure = Callable[[Scope], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """``get`` returns the value ("" when nothing has happened yet); a ``Tainted`` one raises the scope's flag.
+
+    ``tainted``: a peer always has a hand in it, whatever type ``get`` returns.
+    ``get`` returning None makes the expansion fail as for an unknown variable (``$acl_arg1`` outside an ACL call is "").
+    """
+
+    name: str
+    get: Callable[[Scope], str | None]
+    tainted: bool = False
+
+
+# exact names; and families by prefix (acl_c, acl_m, r_, auth, ...): (prefix) -> maker of a Variable for the full name,
+# or None where the full name is not one of the family
+variables: Registry[Variable] = Registry("variable", "mta.expand.variables")
+families: dict[str, Callable[[str], Variable | None]] = {}
+
+
+def variable(name: str, get: Callable[[Scope], str | None], *, tainted: bool = False) -> None:
+    """Register one variable; one line a variable in ``variables/FAMILY.py``."""
+    variables.register(name)(Variable(name, get, tainted))
+
+
+def family(prefix: str) -> Callable[[Callable[[str], Variable | None]], Callable[[str], Variable | None]]:
+    """Register the maker of a family of variables, e.g. ``@family("acl_c")``."""
+
+    def add(make: Callable[[str], Variable | None]) -> Callable[[str], Variable | None]:
+        families[prefix] = make
+        return make
+
+    return add
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """``apply(scope, text, argument)``; ``argument`` is what follows ``_`` in ``length_3:`` or "".
+
+    ``clears_taint``: the result is not a peer's text any more.
+    ``pure``: same text, same answer: may be folded at load when its operand is constant.
+    """
+
+    name: str
+    apply: Callable[[Scope, str, str], str]
+    pure: bool = True
+
+
+operators: Registry[Operator] = Registry("expansion operator", "mta.expand.operators")
+
+
+def operator(
+    *names: str, pure: bool = True
+) -> Callable[[Callable[[Scope, str, str], str]], Callable[[Scope, str, str], str]]:
+    """Register ``apply(scope, text, argument) -> str`` under each name; raises ExpansionFailed with Exim's words."""
+
+    def add(apply: Callable[[Scope, str, str], str]) -> Callable[[Scope, str, str], str]:
+        operators.register(*names)(Operator(names[0], apply, pure))
+        return apply
+
+    return add
+
+
+# A parse function is given the parser placed after the item's name and returns the closure; see items/ and parser.py.
+items: Registry[Any] = Registry("expansion item", "mta.expand.items")
+conditions: Registry[Any] = Registry("expansion condition", "mta.expand.conditions")
