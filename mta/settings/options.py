@@ -36,6 +36,8 @@ Kind = Literal[
     "gids",
     "user",  # Expansion: a login or a number
     "group",
+    "expanded_items",  # tuple[Expansion, ...]: a list split before its items are expanded
+    "header_items",  # the same, split at newlines: headers_add
     "rewrite",  # rewriting rules, for headers_rewrite
     "log_selector",  # str as written, the log room reads it
     "acl",  # Expansion: a name of an ACL, a file, or ACL text
@@ -128,7 +130,10 @@ def _convert(info: OptionInfo, lines: list[RawOption], converters: Mapping[str, 
     convert = converters[info.kind]
     texts = [_text_of(info, line) for line in lines]
     if info.joins == "list":
-        return tuple(convert(text, line.where) for text, line in zip(texts, lines, strict=True))
+        values = [convert(text, line.where) for text, line in zip(texts, lines, strict=True)]
+        if info.kind in ("expanded_items", "header_items"):
+            return tuple(item for value in values for item in value)
+        return tuple(values)
     return convert((info.joins or "").join(texts), lines[0].where)
 
 
