@@ -140,10 +140,10 @@ def _convert(info: OptionInfo, lines: list[RawOption], converters: Mapping[str, 
 def _text_of(info: OptionInfo, line: RawOption) -> str:
     if line.negated:
         if info.kind not in ("bool", "bool_expanded"):
-            raise ConfigError(f'"no_" is not allowed with option "{line.name}": it is not a boolean', line.where)
+            raise ConfigError(f'negation prefix applied to a non-boolean option "{line.name}"', line.where)
         return "false"
     if line.value is None:
         if info.kind not in ("bool", "bool_expanded"):
-            raise ConfigError(f'"=" and a value expected after option "{line.name}"', line.where)
+            raise ConfigError(f"unexpected end of line (data missing) after {line.name}", line.where)
         return "true"
     return line.value

@@ -1,0 +1,43 @@
+"""The names that Exim 4.99 knows, so that what is not done yet is told apart from what is misspelt.
+
+The lists are in names.json; each function reads them once a process.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files("mta.settings").joinpath("names.json").read_text(encoding="ascii"))
+    return found
+
+
+def main_options() -> frozenset[str]:
+    """Every main option (manual chapter 14), experimental ones too."""
+    return frozenset(_names()["main_options"])
+
+
+def driver_options(section: str, driver: str) -> frozenset[str]:
+    """Generic options of a section ("routers", "transports", "authenticators") and the private ones of a driver."""
+    table = _names()["driver_options"]
+    return frozenset(table.get(section, ())) | frozenset(table.get(driver, ()))
+
+
+def drivers(section: str) -> frozenset[str]:
+    """The drivers of a section."""
+    return frozenset(_names()[f"{section.removesuffix('s')}_drivers"])
+
+
+def command_line_flags() -> tuple[str, ...]:
+    """The flags of the command line (manual chapter 5)."""
+    return tuple(_names()["cli_flags"])
+
+
+def debug_selectors() -> tuple[str, ...]:
+    """What may follow ``-d`` with a plus or minus."""
+    return tuple(_names()["debug_selectors"])
