@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,9 +84,13 @@ class Redirected:
 
 @dataclass(slots=True)
 class Declined:
-    """Not for this router; the next one is asked unless ``more`` is false."""
+    """Not for this router; the next one is asked unless ``more`` is false.
+
+    ``message`` is what the failure says when no later router takes the address.
+    """
 
     reason: str = ""
+    message: str = ""
 
 
 @dataclass(slots=True)
@@ -131,7 +136,7 @@ class Asking:
     verify: str = ""  # "" delivery, "S" sender, "R" recipient
     address_test: bool = False  # -bt
     expn: bool = False
-    seen_duplicates: set[str] = field(default_factory=set)
+    transports: Mapping[str, Any] = field(default_factory=dict)  # by name: mta.transport.base.Transport
 
 
 @dataclass(slots=True)
@@ -142,6 +147,7 @@ class Router:
     driver_name: str
     options: RouterOptions
     driver: Driver
+    sets: tuple[tuple[str, Expansion], ...] = ()  # option "set", by chain.parse_sets
 
 
 routers: Registry[type[Any]] = Registry("router driver", "mta.route.drivers")
