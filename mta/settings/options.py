@@ -20,12 +20,14 @@ Kind = Literal[
     "bool",
     "bool_expanded",  # Expansion (constant "true"/"false" where nothing expands); text is a condition
     "int",  # int; K, M, G
+    "kilobytes",  # int, KiB; a number without K, M, G is kilobytes already
     "int_expanded",  # Expansion
     "octal",
     "octal_expanded",  # Expansion
     "fixed",  # float, e.g. load averages
     "time",  # seconds, float
     "time_expanded",  # Expansion
+    "time_list",  # tuple[float, ...], seconds
     "domain_list",  # DomainList | None
     "host_list",
     "address_list",
