@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from mta.mail.headers import Headers
 
@@ -76,4 +77,13 @@ class Message:
     removed_headers: list[str] = field(default_factory=list)
     spam: dict[str, str] = field(default_factory=dict)  # spam_score, spam_bar ... as in -H
     dkim_disable_verify: bool = False
+    allow_unqualified_sender: bool = False
+    allow_unqualified_recipient: bool = False
+    local_error: bool = False  # a bounce or warning made here
+    dont_deliver: bool = False  # -N: log as if delivered
+    freeze_tell: bool = True  # False: control = freeze/no_tell
+    queue_first_pass: bool = False  # control = queue/first_pass_route
+    fake_response: str = ""  # "reject" or "defer": answer 550 or 450 to an accepted message, with fake_response_text
+    fake_response_text: str = ""
+    acl_memory: dict[str, Any] = field(default_factory=dict)  # what ACL conditions remember of this message, by owner
     extra: dict[str, str] = field(default_factory=dict)  # -H lines that we carry and do not read

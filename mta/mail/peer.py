@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Peer:
     received_protocol: str = ""  # smtp esmtp esmtps esmtpsa local local-smtp ...
     active_hostname: str = ""
     authenticator: str = ""  # public name, $sender_host_authenticated
+    authenticator_public_name: str = ""  # the mechanism's name, when it differs from ``authenticator``
     authenticated_id: str = ""
     authenticated_sender: str = ""
     authenticated_fail_id: str = ""
@@ -75,3 +77,9 @@ class Peer:
     smtp_history: list[str] = field(default_factory=list)  # last 20 command words
     acl_c: dict[str, str] = field(default_factory=dict)  # name after "acl_c" -> text, Tainted when a peer's
     transactions: int = 0  # messages accepted so far
+    enforce_sync: bool | None = None  # control = enforce_sync / no_enforce_sync; None: smtp_enforce_sync
+    # lasting controls that ACLs set: no_multiline_responses, no_pipelining, no_delay_flush, no_callout_flush,
+    # allow_auth_unadvertised
+    controls: set[str] = field(default_factory=set)
+    dscp: int = -1  # control = dscp; -1: none
+    acl_memory: dict[str, Any] = field(default_factory=dict)  # what ACL conditions remember of this connection, by owner

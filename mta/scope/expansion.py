@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from mta.text.taint import Tainted as Tainted
+
 if TYPE_CHECKING:
     from mta.scope.scope import Scope
-
-
-class Tainted(str):
-    """Byte text that a peer had a hand in."""
-
-    __slots__ = ()
 
 
 class Expansion(Protocol):
