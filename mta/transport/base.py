@@ -66,6 +66,10 @@ class Batch:
     before_effect: Callable[[str], None] = lambda _intent: None  # journal an intent, synced (RELIABILITY)
     retry_due: Callable[[str], bool] = lambda _key: True  # may this retry key be tried now?
     past_cutoff: Callable[[str], bool] = lambda _key: False
+    # What earlier attempts for these recipients wrote through before_effect and did not settle.
+    intents: tuple[str, ...] = ()
+    # One line for the main and the message log about a host that failed; the caller puts time and id in front.
+    log_line: Callable[[str], None] = lambda _line: None
 
 
 class Driver(Protocol):

@@ -1,0 +1,1 @@
+"""Transport drivers, one file each, registered in ``transport.base.transports``."""
