@@ -9,16 +9,31 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from mta.mail.address_scanner import LITERAL, NO_LOCAL_PART, QUOTED, SPACE, Refused, Rules, Scanner, skip_comment
 from mta.text.ascii import lower
+from mta.text.quoting import quote_local_part
 
-MAX_COMMENT_DEPTH = 1024
+__all__ = [
+    "Address",
+    "AddressError",
+    "domain_of",
+    "local_part_of",
+    "lower_domain",
+    "parse_address",
+    "parse_address_list",
+    "qualify",
+    "quote_local_part",
+    "split_header_addresses",
+    "strip_angle_brackets",
+    "unquote_local_part",
+]
+
 MAX_ADDRESS = 256  # bytes of a whole address (RFC 5321 4.5.3.1.3)
 MAX_TEXT = 65536  # bytes of text looked at for one address, with phrase and comments
 MAX_SHOWN = 32  # bytes of the offending text in an error
+EMPTY = "empty address"  # an AddressError's message for white space and comments alone
 
-_NO_LOCAL_PART = "missing or malformed local part"
 _EXPECTED_WORD = 'missing or malformed local part (expected word or "<")'
-_NO_DOMAIN = "domain missing or malformed"
 
 
 class Address(NamedTuple):
@@ -44,172 +59,9 @@ class AddressError(NamedTuple):
     end: int = 0
 
 
-class Rules(NamedTuple):
-    """What the site's main options allow."""
-
-    allow_domain_literals: bool = False  # in source routes; elsewhere a literal always parses
-    allow_null: bool = False
-    allow_utf8: bool = False  # allow_utf8_domains, or SMTPUTF8
-    strip_trailing_dot: bool = False
-    strip_excess_brackets: bool = False
-    allow_source_route: bool = True
-
-
-class _Refused(Exception):
-    """Leaves the recursive descent; caught in ``parse_address`` only."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*)")
-_LABEL_UTF8 = re.compile(
-    r"(?:[A-Za-z0-9]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
-    r"(?:[A-Za-z0-9-]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})*"
-)
-_ATOM = re.compile(r"(?:[^\x00-\x20\x7f()<>@,;:\\\".\[\]]|\\(?:[^\x00]|\Z))+")
-_QUOTED = re.compile(r'"(?:[^"\\\x00]|\\[^\x00])*"')
-_SPACE = " \t\n\v\f\r"
-_LITERAL = re.compile(r"\[[^\x00-\x20\x7f\[\]\\]*\]")
 _PLAIN = re.compile(
     r"([A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*)@([A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*)\Z"
 )
-
-
-class _Scanner:
-    """A cursor over one mailbox. Every read leaves ``at`` behind white space and comments."""
-
-    __slots__ = ("at", "label", "rules", "size", "text")
-
-    def __init__(self, text: str, rules: Rules) -> None:
-        self.text = text
-        self.size = len(text)
-        self.rules = rules
-        self.at = 0
-        self.label = _LABEL_UTF8 if rules.allow_utf8 else _LABEL
-
-    def peek(self) -> str:
-        return self.text[self.at] if self.at < self.size else ""
-
-    def skip(self) -> None:
-        """Over white space and comments; an unfinished comment runs to the end, as in Exim."""
-        while self.at < self.size:
-            char = self.text[self.at]
-            if char == "(":
-                self.at = skip_comment(self.text, self.at)
-            elif char in _SPACE:
-                self.at += 1
-            else:
-                return
-
-    def local_part(self, *, allow_empty: bool) -> str:
-        """Words and dots, as written. Empty only when allowed."""
-        out: list[str] = []
-        self.skip()
-        while True:
-            char = self.peek()
-            if char == '"':
-                out.append(self._quoted())
-            elif char != ".":
-                found = _ATOM.match(self.text, self.at)
-                if found:
-                    out.append(found.group())
-                    self.at = found.end()
-            self.skip()
-            dots = False
-            while self.peek() == ".":
-                dots = True
-                out.append(".")
-                self.at += 1
-                self.skip()
-            if not dots or (self.peek() != '"' and not _ATOM.match(self.text, self.at)):
-                break
-        if not out and not allow_empty:
-            raise _Refused(_NO_LOCAL_PART)
-        return "".join(out)
-
-    def _quoted(self) -> str:
-        found = _QUOTED.match(self.text, self.at)
-        if found is None:
-            raise _Refused("unmatched doublequote in local part")
-        self.at = found.end()
-        return found.group()
-
-    def domain(self) -> str:
-        """Labels and dots, or a literal."""
-        self.skip()
-        if self.peek() == "[":
-            return self._literal()
-        out: list[str] = []
-        while True:
-            found = self.label.match(self.text, self.at)
-            if found is None:
-                if out and self.rules.strip_trailing_dot and self.peek() != ".":
-                    out.pop()
-                    return "".join(out)
-                self._check_utf8()
-                raise _Refused(_NO_DOMAIN)
-            out.append(found.group())
-            self.at = found.end()
-            self._check_utf8()
-            self.skip()
-            if self.peek() != ".":
-                return "".join(out)
-            out.append(".")
-            self.at += 1
-            self.skip()
-
-    def _check_utf8(self) -> None:
-        if self.rules.allow_utf8 and self.peek() >= "\xc0":
-            raise _Refused("invalid UTF-8 byte sequence")
-
-    def _literal(self) -> str:
-        found = _LITERAL.match(self.text, self.at)
-        if found is None:
-            raise _Refused("malformed domain literal")
-        self.at = found.end()
-        self.skip()
-        return found.group()
-
-    def route(self) -> None:
-        """``@a,@b:`` in front of an address; read and thrown away (RFC 5321 appendix C)."""
-        commas = False
-        while self.peek() == "@":
-            self.at += 1
-            self.skip()
-            if self.peek() == "[" and not self.rules.allow_domain_literals:
-                raise _Refused("domain literals not allowed")
-            self.domain()
-            while self.peek() == ",":
-                commas = True
-                self.at += 1
-                self.skip()
-        if self.peek() != ":":
-            raise _Refused("colon expected after route list" if commas else "no local part")
-        self.at += 1
-        self.skip()
-
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def skip_comment(text: str, start: int) -> int:
-    """The place behind the comment that opens at ``start``, nested ones included; the end when it never closes."""
-    depth, at, size = 0, start, len(text)
-    while at < size:
-        char = text[at]
-        at += 1
-        if char == "\\":
-            at += 1
-        elif char == "(":
-            depth += 1
-            if depth > MAX_COMMENT_DEPTH:
-                return size
-        elif char == ")":
-            depth -= 1
-            if depth == 0:
-                return at
-    return size
 
 
 def parse_address(
@@ -221,35 +73,43 @@ def parse_address(
     strip_trailing_dot: bool = False,
     strip_excess_brackets: bool = False,
     source_route_ok: bool = True,
+    allow_group: bool = False,
 ) -> Address | AddressError:
     """One mailbox: ``a@b``, ``<a@b>``, ``Phrase <a@b>``, with comments and source routes (RFC 5322 3.4).
 
-    ``allow_null`` lets ``<>`` be the null address. Options as the main options of these names.
+    ``allow_null`` lets ``<>`` be the null address; ``allow_group`` is for one piece of a
+    header's list. Options as the main options of these names.
     """
     plain = _PLAIN.match(text)
     if plain is not None and len(text) <= MAX_ADDRESS:
         return Address(text, plain[1], plain[2], 0, len(text))
     rules = Rules(
-        allow_domain_literals, allow_null, allow_utf8, strip_trailing_dot, strip_excess_brackets, source_route_ok
+        allow_domain_literals,
+        allow_null,
+        allow_utf8,
+        strip_trailing_dot,
+        strip_excess_brackets,
+        source_route_ok,
+        allow_group,
     )
     if len(text) > MAX_TEXT:
         return AddressError(_too_long(text), text, 0, len(text))
     nul = text.find("\0")
     if nul >= 0:
-        return AddressError(f"malformed address: {printing(text[nul:][:MAX_SHOWN])} may not follow {text[:nul]}", text)
-    scanner = _Scanner(text, rules)
+        return AddressError(f"malformed address: \\000 may not follow {text[:nul]}", text)
+    scanner = Scanner(text, rules)
     try:
         return _mailbox(scanner)
-    except _Refused as refused:
+    except Refused as refused:
         return AddressError(refused.message, text, 0, len(text))
 
 
-def _mailbox(scanner: _Scanner) -> Address:
+def _mailbox(scanner: Scanner) -> Address:
     scanner.skip()
     start = scanner.at
     if scanner.peek() not in ("@", "<"):
         if scanner.peek() in ("", ";"):
-            raise _Refused("empty address")
+            raise Refused(EMPTY)
         local_part = scanner.local_part(allow_empty=True)
         char = scanner.peek()
         if char in ("", ";") and local_part:
@@ -257,7 +117,10 @@ def _mailbox(scanner: _Scanner) -> Address:
         if char == "@" and local_part:
             scanner.at += 1
             return _finish(scanner, local_part, scanner.domain(), start)
-        _phrase(scanner)
+        if char == ":" and scanner.rules.allow_group:
+            return _group_member(scanner)
+        if _phrase(scanner):
+            return _group_member(scanner)
         start = scanner.at
     brackets = 0
     while scanner.peek() == "<" and (brackets == 0 or scanner.rules.strip_excess_brackets):
@@ -268,7 +131,7 @@ def _mailbox(scanner: _Scanner) -> Address:
     routed = scanner.peek() == "@"
     if routed:
         if not scanner.rules.allow_source_route:
-            raise _Refused(_NO_LOCAL_PART)
+            raise Refused(NO_LOCAL_PART)
         scanner.route()
     if brackets and scanner.rules.allow_null and scanner.peek() == ">" and not routed:
         return _finish(scanner, "", "", start, brackets)
@@ -278,38 +141,53 @@ def _mailbox(scanner: _Scanner) -> Address:
         scanner.at += 1
         domain = scanner.domain()
     elif brackets and scanner.peek() != ">":
-        raise _Refused(f'"@" or "." expected after "{local_part}"')
+        raise Refused(f'"@" or "." expected after "{local_part}"')
     elif routed:
-        raise _Refused("domain missing in source-routed address")
+        raise Refused("domain missing in source-routed address")
     return _finish(scanner, local_part, domain, start, brackets)
 
 
-def _phrase(scanner: _Scanner) -> None:
-    """The rest of a phrase, up to ``<``; RFC 5322's dots (obs-phrase) are let through."""
-    while scanner.peek() not in ("<", ""):
+def _group_member(scanner: Scanner) -> Address:
+    """The first address of a group, behind the colon; there may be none."""
+    scanner.at += 1
+    scanner.skip()
+    scanner.rules = scanner.rules._replace(allow_group=False)
+    if scanner.peek() in ("", ";"):
+        raise Refused(EMPTY)
+    return _mailbox(scanner)
+
+
+def _phrase(scanner: Scanner) -> bool:
+    """The rest of a phrase, up to ``<`` or, True, a group's colon; RFC 5322's dots (obs-phrase) are let through."""
+    ends = ("<", "", ":") if scanner.rules.allow_group else ("<", "")
+    while scanner.peek() not in ends:
         before = scanner.at
         scanner.local_part(allow_empty=True)
         if scanner.at == before:
             break
+    if scanner.peek() == ":" and scanner.rules.allow_group:
+        return True
     if scanner.peek() != "<":
-        raise _Refused(_EXPECTED_WORD)
+        raise Refused(_EXPECTED_WORD)
+    return False
 
 
-def _finish(scanner: _Scanner, local_part: str, domain: str, start: int, brackets: int = 0) -> Address:
+def _finish(scanner: Scanner, local_part: str, domain: str, start: int, brackets: int = 0) -> Address:
     end = _trimmed_end(scanner.text, start, scanner.at)
     for _ in range(brackets):
         if scanner.peek() != ">":
             if not scanner.peek():
-                raise _Refused("'>' missing at end of address")
+                raise Refused("'>' missing at end of address")
             break
         scanner.at += 1
         scanner.skip()
     rest = scanner.text[scanner.at :]
-    if rest:
-        raise _Refused(f"malformed address: {rest[:MAX_SHOWN]} may not follow {scanner.text[: scanner.at]}")
+    in_group = scanner.list_piece and not scanner.rules.allow_group
+    if rest and not (rest[0] == ";" and (in_group or (scanner.list_piece and not brackets))):
+        raise Refused(f"malformed address: {rest[:MAX_SHOWN]} may not follow {scanner.text[: scanner.at]}")
     text = f"{local_part}@{domain}" if domain else local_part
     if len(text) > MAX_ADDRESS:
-        raise _Refused(_too_long(text))
+        raise Refused(_too_long(text))
     return Address(text, local_part, domain, start, end)
 
 
@@ -318,59 +196,57 @@ def _too_long(text: str) -> str:
 
 
 def _trimmed_end(text: str, start: int, end: int) -> int:
-    while end > start and text[end - 1] in _SPACE:
+    while end > start and text[end - 1] in SPACE:
         end -= 1
     return end
 
 
-def printing(text: str) -> str:
-    """Control characters as Exim shows them in messages: ``\\n`` and ``\\ooo``."""
-    return _CONTROLS.sub(lambda found: f"\\{ord(found.group()):03o}", text)
-
-
 def split_header_addresses(text: str) -> list[tuple[int, int]]:
-    """The bounds of the addresses between commas of a header's value, group names and their ``;`` left out.
+    """The bounds of the pieces between commas of a header's value; a group's name and its ``;`` stay in theirs.
 
-    Quotes, comments, brackets and literals hide commas. Pieces of white space alone are not given.
+    Quotes, comments, angle brackets, literals and routes hide commas. Pieces of white space alone are not given.
     """
     found: list[tuple[int, int]] = []
     start = at = 0
     size = len(text)
-    in_group = False
+    route = _is_route(text, 0)
     while at < size:
         char = text[at]
-        if char == "(":
-            at = skip_comment(text, at)
+        if char in _OPENERS:
+            at = _behind(text, at)
             continue
-        if char == '"':
-            quoted = _QUOTED.match(text, at)
-            at = quoted.end() if quoted else size
-            continue
-        if char == "[":
-            close = text.find("]", at)
-            at = size if close < 0 else close + 1
-            continue
-        if char == "<":
-            close = _closing_bracket(text, at)
-            at = at + 1 if close < 0 else close
-            continue
-        if char == "\\":
-            at += 2
-            continue
-        if char == "," or (char == ";" and in_group):
+        if char == ":":
+            route = False
+        elif char == "," and not route:
             _add_piece(found, text, start, at)
             start = at + 1
-            in_group = in_group and char != ";"
-        elif char == ":" and not in_group and not _is_route(text, start):
-            start = at + 1
-            in_group = True
+            route = _is_route(text, start)
         at += 1
-    _add_piece(found, text, start, size)
+    _add_piece(found, text, start, min(at, size))
     return found
 
 
+_OPENERS = frozenset('("<[\\')
+
+
+def _behind(text: str, at: int) -> int:
+    """The place behind what opens at ``at``: a comment, quoted string, bracket, literal or quoted pair."""
+    char = text[at]
+    if char == "(":
+        return skip_comment(text, at)
+    if char == '"':
+        quoted = QUOTED.match(text, at)
+        return quoted.end() if quoted else len(text)
+    if char == "[":
+        literal = LITERAL.match(text, at)
+        return literal.end() if literal else at + 1
+    if char == "<":
+        return _closing_bracket(text, at)
+    return min(at + 2, len(text))
+
+
 def _closing_bracket(text: str, at: int) -> int:
-    """The place behind ``>``, or -1; commas inside belong to a source route."""
+    """The place behind ``>``, the end when there is none; commas inside belong to a source route."""
     size = len(text)
     at += 1
     while at < size:
@@ -378,23 +254,25 @@ def _closing_bracket(text: str, at: int) -> int:
         if char == ">":
             return at + 1
         if char == '"':
-            quoted = _QUOTED.match(text, at)
+            quoted = QUOTED.match(text, at)
             if quoted is None:
-                return -1
+                return size
             at = quoted.end()
         elif char == "(":
             at = skip_comment(text, at)
         else:
             at += 2 if char == "\\" else 1
-    return -1
+    return size
 
 
 def _is_route(text: str, start: int) -> bool:
-    return text[start:].lstrip(_SPACE)[:1] == "@"
+    while start < len(text) and text[start] in SPACE:
+        start += 1
+    return text.startswith("@", start)
 
 
 def _add_piece(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
-    while start < end and text[start] in _SPACE:
+    while start < end and text[start] in SPACE:
         start += 1
     end = _trimmed_end(text, start, end)
     if end > start:
@@ -422,9 +300,10 @@ def parse_address_list(
             allow_null=allow_null,
             allow_utf8=allow_utf8,
             strip_trailing_dot=strip_trailing_dot,
+            allow_group=True,
         )
         if isinstance(parsed, AddressError):
-            if parsed.message != "empty address":
+            if parsed.message != EMPTY:
                 out.append(AddressError(parsed.message, piece, start, end))
         else:
             out.append(parsed._replace(start=parsed.start + start, end=parsed.end + start))
@@ -456,20 +335,8 @@ def qualify(address: str, domain: str) -> str:
 
 def strip_angle_brackets(text: str) -> str:
     """``a@b`` of ``<a@b>``; other text as it is."""
-    text = text.strip(_SPACE)
-    return text[1:-1].strip(_SPACE) if len(text) >= 2 and text[0] == "<" and text[-1] == ">" else text
-
-
-_NEEDS_NO_QUOTES = re.compile(
-    r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff]+)*\Z"
-)
-
-
-def quote_local_part(text: str) -> str:
-    """A local part's value as it is written in an address: quoted where RFC 5322 asks for it."""
-    if _NEEDS_NO_QUOTES.match(text):
-        return text
-    return '"' + re.sub(r'([\\"\n])', r"\\\1", text) + '"'
+    text = text.strip(SPACE)
+    return text[1:-1].strip(SPACE) if len(text) >= 2 and text[0] == "<" and text[-1] == ">" else text
 
 
 def unquote_local_part(text: str) -> str:
