@@ -1,0 +1,7 @@
+"""``python -m mta`` is ``mta``."""
+
+import sys
+
+from mta.cli.main import entry
+
+sys.exit(entry())

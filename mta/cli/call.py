@@ -1,0 +1,80 @@
+"""One call of the command: its arguments, who calls, the standard streams; configuration and runtime when asked for.
+
+Every mode is ``run(call: Call) -> int``, the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from mta.cli.arguments import Arguments
+
+if TYPE_CHECKING:
+    from mta.config.config import Config
+    from mta.config.runtime import Runtime
+
+
+@dataclass(slots=True)
+class Call:
+    """``uid`` and ``gid`` are the real ones: a set-uid wrapper may stand between the caller and us."""
+
+    arguments: Arguments
+    program: str = "mta"
+    uid: int = field(default_factory=os.getuid)
+    gid: int = field(default_factory=os.getgid)
+    stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
+    stdout: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    stderr: BinaryIO = field(default_factory=lambda: sys.stderr.buffer)
+    _config: Config | None = None
+    _runtime: Runtime | None = None
+
+    def write(self, text: str) -> None:
+        """Byte text to the standard output, as it is."""
+        self.stdout.write(text.encode("latin-1"))
+
+    def error(self, text: str) -> None:
+        """One line to the standard error; what was written before comes first."""
+        self.stdout.flush()
+        self.stderr.write(text.encode("latin-1", "replace") + b"\n")
+        self.stderr.flush()
+
+    def config(self) -> Config:
+        """The configuration of ``-C`` and ``-D``, loaded once; raises ConfigError or ConfigErrors."""
+        if self._config is None:
+            from mta.config.load import load
+
+            self._config = load(self.arguments.config_file, self.arguments.macros)
+        return self._config
+
+    def runtime(self) -> Runtime:
+        """The services of this process for the configuration."""
+        if self._runtime is None:
+            from mta.config.runtime import Runtime
+
+            self._runtime = Runtime.start(self.config())
+        return self._runtime
+
+    def groups(self) -> set[int]:
+        """The caller's groups."""
+        return {self.gid, *os.getgroups()}
+
+    def is_admin(self) -> bool:
+        """Root, the mta user, members of its group or of admin_groups (manual section 5.2)."""
+        site = self.config().site
+        if self.uid in (0, site.uid):
+            return True
+        return bool(self.groups() & {site.gid, *site.options.admin_groups})
+
+    def is_trusted(self) -> bool:
+        """Root, the mta user, trusted_users, members of trusted_groups."""
+        site = self.config().site
+        if self.uid in (0, site.uid, *site.options.trusted_users):
+            return True
+        return bool(self.groups() & set(site.options.trusted_groups))
+
+    def may_use_config(self) -> bool:
+        """Whether the process may keep rights that the caller lacks, in spite of -C or -D."""
+        return self.uid == 0 or os.geteuid() == self.uid

@@ -1,0 +1,95 @@
+"""What can only be checked when all sections are there: names that refer to other things of the file.
+
+Exim finds most of these when a message comes by; here they are found at load.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mta.config.config import Config
+from mta.errors import ConfigError, Where
+from mta.registry import nearest
+from mta.settings.options import RawOption, option_fields
+from mta.settings.sections import RawDriver
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
+_VERBS = frozenset({"accept", "defer", "deny", "discard", "drop", "require", "warn"})
+# options of routers that name a transport, beside the generic one
+_TRANSPORT_OPTIONS = ("transport", "directory_transport", "file_transport", "pipe_transport", "reply_transport")
+
+
+def place(options: Iterable[RawOption], name: str, other: Where) -> Where:
+    """Where an option was set."""
+    return next((option.where for option in options if option.name == name), other)
+
+
+def _constant(value: object) -> str | None:
+    """The text of an option that does not depend on anything, None for others and for unset ones."""
+    if isinstance(value, str):
+        return value or None
+    constant = getattr(value, "constant", None)
+    return constant if isinstance(constant, str) and constant else None
+
+
+def check_references(config: Config, errors: list[ConfigError]) -> None:
+    """Append a fault for each name that leads nowhere."""
+    _check_acls(config, errors)
+    instances = {instance.name: instance for instance in config.raw.routers}
+    _check_routers(config, instances, errors)
+    _check_transports(config, errors)
+
+
+def _check_acls(config: Config, errors: list[ConfigError]) -> None:
+    for name, info in option_fields(type(config.main)).items():
+        if info.kind != "acl":
+            continue
+        acl = _constant(getattr(config.main, name))
+        if acl is None or not _WORD.match(acl) or acl in _VERBS or acl in config.acls:
+            continue
+        if any(line.text.startswith(acl) for line in config.raw.acl) and not config.acls:
+            continue  # the ACL is there and has a fault of its own
+        message = f'{name} refers to the ACL "{acl}", which does not exist' + _hint(acl, list(config.acls))
+        errors.append(ConfigError(message, place(config.raw.main, name, Where(config.file, 0))))
+
+
+def _check_routers(config: Config, instances: dict[str, RawDriver], errors: list[ConfigError]) -> None:
+    order = {instance.name: number for number, instance in enumerate(config.raw.routers)}
+    known = [instance.name for instance in config.raw.transports]
+    for router in config.routers:
+        instance = instances[router.name]
+
+        def fault(option: str, message: str, instance: RawDriver = instance) -> None:
+            where = place(instance.options, option, instance.where)
+            errors.append(ConfigError(f"{instance.name} router: {message}", where))
+
+        for option in _TRANSPORT_OPTIONS:
+            name = _constant(getattr(router.options, option, None) or getattr(router.driver, option, None))
+            if name is not None and name not in known:
+                fault(option, f'transport "{name}" not found' + _hint(name, known))
+        for option in ("pass_router", "redirect_router"):
+            name = _constant(getattr(router.options, option))
+            if name is not None and name not in order:
+                fault(option, f'{option} "{name}" not found' + _hint(name, list(order)))
+            elif name is not None and option == "pass_router" and order[name] <= order[router.name]:
+                fault(option, f'pass_router "{name}" does not follow the "{router.name}" router')
+        needs = router.driver_name in ("accept", "dnslookup", "ipliteral") and not router.options.verify_only
+        if needs and router.options.transport is None:
+            fault("driver", "a transport is required for this router")
+
+
+def _check_transports(config: Config, errors: list[ConfigError]) -> None:
+    instances = {instance.name: instance for instance in config.raw.transports}
+    for transport in config.transports.values():
+        name = _constant(transport.options.shadow_transport)
+        if name is not None and name not in instances:
+            instance = instances[transport.name]
+            where = place(instance.options, "shadow_transport", instance.where)
+            message = f'{transport.name} transport: shadow_transport "{name}" not found'
+            errors.append(ConfigError(message + _hint(name, list(instances)), where))
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    return f' (did you mean "{near}"?)' if near else ""
