@@ -174,22 +174,23 @@ class MxHosts:
     to_ip: bool = False
     any_ignored: bool = False
     unresolved: Deferred | None = None
+    asked: str = ""  # the domain as the resolver completed it
 
 
-def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port: int = 0) -> MxHosts:
+def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port: int = 0, **widening: bool) -> MxHosts:
     """MX records turned into hosts with addresses, in order of preference, equal ones shuffled.
 
     A host whose address cannot be found now does not hold up the others; when no host is left it decides.
     """
     resolver = scope.services.resolver
     assert resolver is not None
-    found = records.mx(resolver, domain)
+    found = records.mx(resolver, domain, **widening)
     _decide(found.status, found.error, domain)
     if not found.values:
-        return MxHosts([], exists=False, dnssec=found.authenticated)
+        return MxHosts([], exists=False, dnssec=found.authenticated, asked=found.asked)
     if all(name in ("", ".") for _, name in found.values):
         return MxHosts([], exists=True, null=True)
-    result = MxHosts([], exists=True, dnssec=found.authenticated)
+    result = MxHosts([], exists=True, dnssec=found.authenticated, asked=found.asked)
     shuffled = sorted(found.values, key=lambda pair: (pair[0], random.random()))
     for key, (preference, name) in enumerate(shuffled):
         if is_ip(name.rstrip(".")) and not getattr(scope.site.options, "allow_mx_to_ip", False):

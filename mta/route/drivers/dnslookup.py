@@ -56,13 +56,22 @@ class DnsLookup:
                 return srv
             return self._judge(router, recipient, scope, MxHosts(srv, exists=True), "SRV")
         try:
-            found = mx_hosts(domain, router, scope, wanted)
+            found = mx_hosts(
+                domain,
+                router,
+                scope,
+                wanted,
+                qualify_single=self.qualify_single,
+                search_parents=self.search_parents,
+            )
         except Deferred as error:
             if self.mx_fail_domains is None or self.mx_fail_domains.match(scope, domain) is None:
                 return RouteDeferred(f"host lookup did not complete: {error}")
             found = MxHosts([], exists=False)
         if found.null:
             return _no_service()
+        if found.exists and found.asked and lower(found.asked) != lower(domain).rstrip("."):
+            return Rerouted(found.asked, self.rewrite_headers)
         if found.exists:
             return self._judge(router, recipient, scope, found, "MX")
         if self.mx_domains is not None and self.mx_domains.match(scope, domain) is not None:

@@ -1,0 +1,48 @@
+# build: a virtual environment with mta in it.  run: mta in the foreground on the default configuration.
+# test: everything.  lint, bench, fuzz: what they say.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd openssl strace
+# two cores: two test processes; serial where a test says so
+PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
+
+.PHONY: build run test lint bench fuzz packages dev clean
+
+build: $(BIN)/.built
+
+$(BIN)/.built: pyproject.toml setup.py $(wildcard _speedups/*.pyx)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=23" "setuptools>=77" "Cython>=3.1"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --no-build-isolation
+	@touch $@
+	@echo "built: $(BIN)/mta and $(BIN)/mtactl"
+
+run: build
+	@$(BIN)/python etc/run.py
+
+dev: $(BIN)/.dev
+
+$(BIN)/.dev: $(BIN)/.built
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]" --no-build-isolation
+	@touch $@
+
+packages:
+	@sh tests/packages.sh $(PEERS)
+
+lint: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint --max-line-length 120 _speedups
+
+test: packages dev lint
+	MTA_SPEEDUPS=c $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+fuzz: dev
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q tests/fuzz
+
+bench: packages dev
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv build *.egg-info mta/wire/_*.so
