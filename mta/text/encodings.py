@@ -276,8 +276,10 @@ def domain_to_alabel(text: str) -> Converted:
 
 def _label_to_alabel(label: str) -> str:
     if label.isascii():
-        if label.startswith("xn--"):
-            idna.ulabel(label)
+        if len(label) > 63:
+            raise idna.IDNAError("Label too long")
+        if label.startswith("xn--") and _from_punycode(label) is None:
+            raise idna.IDNAError("Invalid punycode")
         return label
     plain = label.replace("_", "")
     if plain == label:

@@ -1,0 +1,136 @@
+"""Operators on letters, lengths and pieces of text: lc, uc, strlen, substr, length, hash, nhash."""
+
+from __future__ import annotations
+
+from mta.errors import ExpansionFailed
+from mta.expand.base import operator
+from mta.scope.scope import Scope
+from mta.text import ascii
+
+HASH_CODES = "abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_PRIMES = (
+    3,
+    5,
+    7,
+    11,
+    13,
+    17,
+    19,
+    23,
+    29,
+    31,
+    37,
+    41,
+    43,
+    47,
+    53,
+    59,
+    61,
+    67,
+    71,
+    73,
+    79,
+    83,
+    89,
+    97,
+    101,
+    103,
+    107,
+    109,
+    113,
+)
+
+
+@operator("lc")
+def lc(_scope: Scope, text: str, _argument: str) -> str:
+    return ascii.lower(text)
+
+
+@operator("uc")
+def uc(_scope: Scope, text: str, _argument: str) -> str:
+    return ascii.upper(text)
+
+
+@operator("strlen")
+def strlen(_scope: Scope, text: str, _argument: str) -> str:
+    return str(len(text))
+
+
+def numbers_of(name: str, argument: str, most: int, *, signed: bool = False) -> list[int]:
+    """The numbers after an operator's underscore, at most ``most``; ``signed`` lets the first be negative."""
+    if not argument:
+        raise ExpansionFailed(f"Not enough arguments for '{name}' (min is 2)")
+    parts = argument.split("_", most - 1)
+    out = []
+    for number, part in enumerate(parts):
+        digits = part[1:] if signed and number == 0 and part.startswith("-") else part
+        if not ascii.is_digits(digits):
+            raise ExpansionFailed(f'non-digit after underscore in "{name}_{argument}"')
+        value = min(int(digits[-19:]), 2**31 - 1) if len(digits) < 20 else 2**31 - 1
+        out.append(-value - 1 if digits is not part and value == 0 else -value if digits is not part else value)
+    return out
+
+
+@operator("length", "l")
+def length(_scope: Scope, text: str, argument: str) -> str:
+    return text[: numbers_of("length", argument, 1)[0]]
+
+
+@operator("substr", "s")
+def substr_operator(_scope: Scope, text: str, argument: str) -> str:
+    if argument.startswith("-0_") or argument == "-0":
+        argument = argument[1:]
+    numbers = numbers_of("substr", argument, 2, signed=True)
+    return substr(text, numbers[0], numbers[1] if len(numbers) > 1 else None)
+
+
+def substr(text: str, start: int, size: int | None) -> str:
+    """``size`` bytes from ``start``; a negative start counts from the end, and then no size means "what precedes"."""
+    whole = len(text)
+    if start >= 0:
+        return text[start:] if size is None else text[start : start + size]
+    if size is None:
+        return text[: max(whole + start, 0)]
+    begin = whole + start
+    if begin < 0:
+        size, begin = size + begin, 0
+    return text[begin : begin + size] if size > 0 else ""
+
+
+@operator("hash", "h")
+def hash_operator(_scope: Scope, text: str, argument: str) -> str:
+    numbers = numbers_of("hash", argument, 2)
+    return text_hash(text, numbers[0], numbers[1] if len(numbers) > 1 else 26)
+
+
+def text_hash(text: str, size: int, symbols: int) -> str:
+    """Exim's textual hash: ``size`` characters of the first ``symbols`` of HASH_CODES; short text as it is."""
+    if symbols > len(HASH_CODES):
+        raise ExpansionFailed(f'hash count "{symbols}" too big')
+    if size >= len(text):
+        return text
+    if size == 0 or symbols == 0:
+        return ""
+    state = list(text[:size].encode("latin-1"))
+    for place, byte in enumerate(text[size:].encode("latin-1"), size):
+        turn = (byte + place) & 7
+        state[(place - size) % size] ^= (byte << turn | byte >> (8 - turn)) & 0xFF
+    return "".join(HASH_CODES[value % symbols] for value in state)
+
+
+@operator("nhash", "nh")
+def nhash_operator(_scope: Scope, text: str, argument: str) -> str:
+    numbers = numbers_of("nhash", argument, 2)
+    return number_hash(text, numbers[0], numbers[1] if len(numbers) > 1 else None)
+
+
+def number_hash(text: str, first: int, second: int | None) -> str:
+    """Exim's numeric hash: one number below ``first``, or two as ``n/m``."""
+    if first == 0 or second == 0:
+        raise ExpansionFailed("zero is no limit for a numeric hash")
+    count = len(_PRIMES)
+    total = sum(_PRIMES[-1 - place % count] * byte for place, byte in enumerate(text.encode("latin-1")))
+    if second is None:
+        return str(total % first)
+    high, low = divmod(total % (first * second), second)
+    return f"{high}/{low}"
