@@ -56,8 +56,8 @@ class _Names:
 def lookup_host_name(peer: Peer, resolver: Resolver, order: Sequence[str] = ("bydns", "byaddr")) -> None:
     """Find and confirm the names of ``peer.address``, once; sets host_name, host_aliases and the outcome flags.
 
-    Only names with a forward address equal to the peer's are kept. ``host_lookup_deferred`` is set when nothing was
-    found and some question had no answer now; ``host_lookup_failed`` whenever no name was found.
+    Only names with a forward address in the DNS equal to the peer's are kept. Without any, ``host_lookup_deferred``
+    is set when some question had no answer now, ``host_lookup_failed`` otherwise.
     """
     if peer.host_lookup_done or not peer.address:
         return
@@ -66,6 +66,8 @@ def lookup_host_name(peer: Peer, resolver: Resolver, order: Sequence[str] = ("by
     for method in order:
         claimed = _from_dns(peer.address, resolver) if method == "bydns" else _from_file(peer.address, resolver)
         deferred = deferred or claimed.deferred
+        if claimed.deferred:
+            break
         if not claimed.names:
             continue
         confirmed, forward_deferred, authenticated = _confirm(peer.address, claimed, resolver)

@@ -32,8 +32,8 @@ def look(table: Table, address: str = "192.0.2.1", **options: object) -> tuple[P
         ),
         ({PTR: ["liar.x."], ("liar.x", "A"): ["192.0.2.2"]}, "", [], True, False),
         ({PTR: ["gone.x."]}, "", [], True, False),
-        ({PTR: ["slow.x."], ("slow.x", "A"): "again"}, "", [], True, True),
-        ({PTR: "again"}, "", [], True, True),
+        ({PTR: ["slow.x."], ("slow.x", "A"): "again"}, "", [], False, True),
+        ({PTR: "again"}, "", [], False, True),
         ({}, "", [], True, False),
         ({PTR: ["slow.x.", "a.x."], ("slow.x", "A"): "again", ("a.x", "A"): ["192.0.2.1"]}, "a.x", [], False, False),
     ],
@@ -57,11 +57,13 @@ def test_secure_only_when_both_directions_are() -> None:
     assert not look(GOOD, authenticated=[PTR[0]])[0].host_dnssec
 
 
-def test_hosts_file_comes_second(tmp_path: Path) -> None:
+def test_hosts_file_comes_second_and_the_dns_confirms(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("192.0.2.1 Box.local box\n")
-    assert look({}, hosts=hosts)[0].host_name == "box.local"
-    assert look({}, hosts=hosts)[0].host_aliases == ["box"]
+    both = ["192.0.2.1"]
+    assert look({}, hosts=hosts)[0].host_name == ""
+    peer, _ = look({("box.local", "A"): both, ("box", "A"): both}, hosts=hosts)
+    assert (peer.host_name, peer.host_aliases) == ("box.local", ["box"])
     assert look(GOOD, hosts=hosts)[0].host_name == "mail.example.com"
 
 
