@@ -78,7 +78,7 @@ def lookup_host_name(peer: Peer, resolver: Resolver, order: Sequence[str] = ("by
             peer.host_lookup_failed = peer.host_lookup_deferred = False
             return
         break  # names that do not lead back are an answer; the next method is for "no names"
-    peer.host_lookup_failed = True
+    peer.host_lookup_failed = not deferred
     peer.host_lookup_deferred = deferred
 
 
