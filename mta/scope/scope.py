@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from mta.mail.host import Host
 from mta.mail.message import Message
@@ -41,6 +42,10 @@ class Scope:
     body: Callable[[int, int], bytes] | None = None  # (start, size) bytes of the body; negative start from its end
     trace: Callable[[str, str], None] | None = None  # debug output: (selector, line); None when not debugging
     vars: dict[str, str] = field(default_factory=dict)
+    flush: Callable[[], None] | None = None  # send the pending replies of an SMTP session, before an ACL's delay
+    sleep: Callable[[float], None] | None = None  # instead of time.sleep: a session's wait that ends with the session
+    host_checking: bool = False  # -bh: nothing is waited for, nothing is delivered
+    caches: dict[str, Any] = field(default_factory=dict)  # lookup.find.message_cache
     depth: int = 0  # nesting of acl=, ${acl}, ${expand:}
 
     @contextmanager
