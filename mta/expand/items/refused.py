@@ -1,0 +1,25 @@
+"""Items that mta knows by name and does not do; each says what does the same."""
+
+from __future__ import annotations
+
+from mta.errors import ExpansionFailed
+from mta.expand.base import items
+from mta.expand.nodes import Node, failing
+from mta.expand.parser import Parser
+
+_REFUSED = {
+    "perl": (
+        1,
+        9,
+        "the embedded Perl interpreter is not part of mta: use ${run{/path/to/script ...}} or ${readsocket{...}}",
+    ),
+    "dlfunc": (2, 10, "dynamically loaded C functions are not part of mta: use ${run{...}} or ${readsocket{...}}"),
+    "srs_encode": (3, 3, "SRS is not implemented in mta yet"),
+}
+
+
+@items.register(*_REFUSED)
+def parse(parser: Parser, name: str) -> Node:
+    least, most, reason = _REFUSED[name]
+    parser.arguments(name, least, most)
+    return failing(ExpansionFailed(f"${{{name}}} cannot be used: {reason}"))
