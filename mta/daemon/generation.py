@@ -12,13 +12,16 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mta import EXIM_VERSION
 from mta.config.config import Config
 from mta.config.runtime import Runtime
+from mta.daemon import places
 from mta.daemon.children import Ids
 from mta.daemon.scoreboard import Scoreboard
 from mta.daemon.wires import Wires, make_wires
 from mta.deliver.agent import AgentWires, make_agent_wires
 from mta.system import users
+from mta.text.units import format_time
 
 if TYPE_CHECKING:
     from mta.daemon.listeners import Bound
@@ -87,25 +90,21 @@ class Generation:
     def announce(self, options: DaemonOptions, listening: str) -> None:
         """Exim's first line of a daemon."""
         interval = options.queue_interval
-        from mta.text.units import format_time
-
         runs = f"-q{format_time(interval)}" if interval else "no queue runs"
         where = f", listening for {listening}" if options.listen else ""
-        from mta import EXIM_VERSION
-
         self.log(f"exim {EXIM_VERSION} daemon started: pid={os.getpid()}, {runs}{where}")
 
     def pid_file(self) -> str:
         """Where the pid goes: pid_file_path, or exim-daemon.pid in the spool directory."""
-        return self.config.main.pid_file_path or f"{self.config.main.spool_directory}/exim-daemon.pid"
+        return places.pid_file(self.runtime())
 
     def submission_path(self) -> str:
         """The Unix socket for other users' submissions, "" for none."""
-        return self.runtime().submission_path()
+        return places.submission_socket(self.runtime())
 
     def write_process_log(self, children: dict[int, str]) -> None:
         """What exiwhat reads: one line a process and a session (manual chapter 54)."""
-        path = self.config.main.process_log_path or f"{self.config.main.spool_directory}/exim-process.info"
+        path = places.process_log(self.runtime())
         lines = [f"{os.getpid():5d} daemon"]
         lines += [f"{pid:5d} {what}" for pid, what in sorted(children.items())]
         for view in self.scoreboard.busy():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mta.net import sockets
 from mta.net.sockets import Endpoint
-from mta.text.lists import split_list
+from mta.text.lists import join_list
 
 if TYPE_CHECKING:
     from mta.daemon.generation import Generation
@@ -42,12 +42,12 @@ def bind(
     out: list[Bound] = []
     if options.listen:
         wanted = sockets.endpoints(
-            main.local_interfaces,
-            main.daemon_smtp_ports,
+            join_list(list(main.local_interfaces)),
+            join_list(list(main.daemon_smtp_ports)),
             options.override_interfaces,
             disable_ipv6=main.disable_ipv6,
         )
-        tls_ports = {sockets.port_number(item) for item in split_list(main.tls_on_connect_ports or "") if item}
+        tls_ports = {sockets.port_number(item) for item in main.tls_on_connect_ports if item}
         for endpoint in wanted:
             found = kept.get(endpoint) or Bound(_listen(generation, endpoint, wanted), endpoint)
             found.tls_on_connect = options.tls_on_connect or endpoint.port in tls_ports

@@ -1,0 +1,14 @@
+"""Every bench, one after the other: ``python -m bench``."""
+
+from __future__ import annotations
+
+from bench import receive, relay
+
+
+def main() -> None:
+    receive.main()
+    relay.main()
+
+
+if __name__ == "__main__":
+    main()
