@@ -99,7 +99,7 @@ def _confirm(address: str, claimed: _Names, resolver: Resolver) -> tuple[list[st
     good: list[str] = []
     deferred, authenticated = False, claimed.authenticated
     for name in dict.fromkeys(claimed.names):
-        forward = records.addresses(resolver, name, ipv4=wanted.version == 4, ipv6=wanted.version == 6, hosts_file=True)
+        forward = records.addresses(resolver, name, ipv4=wanted.version == 4, ipv6=wanted.version == 6)
         if forward.status == "again":
             deferred = True
         if any(ipaddress.ip_address(value) == wanted for value in forward.values):
