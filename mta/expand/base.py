@@ -20,7 +20,7 @@ class Variable:
     """``get`` returns the value ("" when nothing has happened yet); a ``Tainted`` one raises the scope's flag.
 
     ``tainted``: a peer always has a hand in it, whatever type ``get`` returns.
-    ``get`` returning None makes the expansion fail as for an unknown variable (``$acl_arg1`` outside an ACL call is "").
+    ``get`` returning None makes the expansion fail as for an unknown variable (``$acl_arg1`` outside a call is "").
     """
 
     name: str
@@ -53,7 +53,6 @@ def family(prefix: str) -> Callable[[Callable[[str], Variable | None]], Callable
 class Operator:
     """``apply(scope, text, argument)``; ``argument`` is what follows ``_`` in ``length_3:`` or "".
 
-    ``clears_taint``: the result is not a peer's text any more.
     ``pure``: same text, same answer: may be folded at load when its operand is constant.
     """
 
@@ -77,6 +76,7 @@ def operator(
     return add
 
 
-# A parse function is given the parser placed after the item's name and returns the closure; see items/ and parser.py.
+# A parse function is given the parser placed behind the name, and the name; an item's returns a nodes.Node,
+# a condition's a nodes.Condition. ``expand`` is no operator of the registry: the grammar knows it.
 items: Registry[Any] = Registry("expansion item", "mta.expand.items")
 conditions: Registry[Any] = Registry("expansion condition", "mta.expand.conditions")

@@ -85,14 +85,13 @@ def _alternatives(certificate, modifiers: list[str]) -> str | None:  # type: ign
 
 def _uris(certificate, name: str, modifiers: list[str]) -> str | None:  # type: ignore[no-untyped-def]
     from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
 
     out: list[str] = []
     try:
         if name == "ocsp_uri":
             access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-            out = [
-                e.access_location.value for e in access if e.access_method == x509.AuthorityInformationAccessOID.OCSP
-            ]
+            out = [e.access_location.value for e in access if e.access_method == AuthorityInformationAccessOID.OCSP]
         else:
             points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
             out = [n.value for p in points for n in p.full_name or [] if isinstance(n, x509.UniformResourceIdentifier)]

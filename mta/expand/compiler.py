@@ -52,22 +52,16 @@ def _parsed(text: str) -> Node:
 
 
 def _expansion(text: str, node: Node) -> Expansion:
-    constant, inner = node.constant, node.run
-    if constant is not None:
+    inner = node.run
 
-        def run(_scope: Scope) -> str:
-            return constant
-
-    else:
-
-        def run(scope: Scope) -> str:
-            try:
-                return inner(scope)
-            except RecursionError:
-                raise ExpansionFailed("expansion is nested too deeply") from None
+    def run(scope: Scope) -> str:
+        try:
+            return inner(scope)
+        except RecursionError:
+            raise ExpansionFailed("expansion is nested too deeply") from None
 
     run.source = text  # type: ignore[attr-defined]
-    run.constant = constant  # type: ignore[attr-defined]
+    run.constant = node.constant  # type: ignore[attr-defined]
     return cast(Expansion, run)
 
 

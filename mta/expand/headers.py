@@ -13,7 +13,7 @@ _MAXIMUM = 64 * 1024
 
 
 def header_value(scope: Scope, kind: str, name: str) -> str:
-    """All header lines called ``name`` as one text; "" without any. ``kind``: "r" raw, "l" list, "b" decoded, "" shown."""
+    """All header lines called ``name`` as one text, maybe "". ``kind``: "r" raw, "l" list, "b" decoded, "" shown."""
     found = scope.message.headers.named(name) if name else []
     if not found:
         return ""

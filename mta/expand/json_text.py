@@ -1,6 +1,7 @@
 """JSON as expansions read it: elements cut out of the text, not built into values (manual 11.5, extract json).
 
-Values come back as they are written, without the white space before them.
+Values come back as they are written, without the white space around them. (Exim 4.96 breaks strings at their commas
+and keeps the white space after an object's last value; those are taken for faults.)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _OPENING, _CLOSING = "{[", "}]"
 
 def array_items(text: str) -> list[str]:
     """The elements of a JSON array."""
-    return _split(_inside(text, "[", "]", "array"))
+    return [part.rstrip(WHITESPACE) for part in _split(_inside(text, "[", "]", "array"))]
 
 
 def object_member(text: str, name: str) -> str | None:
@@ -27,7 +28,7 @@ def object_member(text: str, name: str) -> str | None:
         value = member[end:].lstrip(WHITESPACE)
         if not value.startswith(":"):
             raise ExpansionFailed("missing object value-separator for extract json")
-        return value[1:].lstrip(WHITESPACE)
+        return value[1:].strip(WHITESPACE)
     return None
 
 

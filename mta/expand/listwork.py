@@ -44,7 +44,7 @@ def join(values: list[str], separator: str) -> str:
     out: list[str] = []
     for value in values:
         quoted = value.replace(separator, separator * 2)
-        if not quoted or (out and quoted.startswith(separator)):
+        if out and (not quoted or quoted.startswith(separator)):
             quoted = " " + quoted
         out.append(quoted)
     return separator.join(out)

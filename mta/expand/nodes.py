@@ -117,10 +117,9 @@ def _concat(texts: list[str], runs: list[Closure]) -> Closure:
     if len(runs) <= 8:
         head, tail = _concat(texts[:5], runs[:4]), _concat(["", *texts[5:]], runs[4:])
         return lambda s: head(s) + tail(s)
-    groups = [
-        _concat([texts[i] if i == 0 else "", *texts[i + 1 : i + 5]], runs[i : i + 4]) for i in range(0, len(runs), 4)
-    ]
-    return lambda s: "".join([group(s) for group in groups])
+    first = texts[0]
+    groups = [_concat(["", *texts[i + 1 : i + 5]], runs[i : i + 4]) for i in range(0, len(runs), 4)]
+    return lambda s: first + "".join([group(s) for group in groups])
 
 
 def _concat1(before: str, run: Closure, after: str) -> Closure:

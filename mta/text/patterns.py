@@ -6,6 +6,7 @@ that raises Deferred, never a hang.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -26,7 +27,7 @@ class Pattern:
         try:
             self._compiled = pcre2.compile(source.encode("latin-1"), pcre2.IGNORECASE if caseless else 0)
         except pcre2.LibraryError as error:
-            raise ExpansionFailed(f'regular expression error in "{source}": {error}') from None
+            raise ExpansionFailed(f'regular expression error in "{source}": {_words(error)}') from None
 
     def search(self, subject: str) -> list[str] | None:
         """``[whole, group 1, ...]`` (unset groups are empty, trailing unset ones kept) or None."""
@@ -58,6 +59,15 @@ class Pattern:
                 return
             yield found
             position = found[1] if found[1] > found[0] else found[1] + 1
+
+
+_AT = re.compile(r"compilation failed at position (\d+); (.*)", re.DOTALL)
+
+
+def _words(error: Exception) -> str:
+    """The library's complaint the way Exim words it: ``missing closing parenthesis at offset 1``."""
+    found = _AT.match(str(error).strip(". "))
+    return f"{found.group(2)} at offset {found.group(1)}" if found else str(error)
 
 
 @lru_cache(maxsize=2048)

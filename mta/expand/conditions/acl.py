@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mta.expand.base import conditions
+from mta.expand.base import Closure, conditions
 from mta.expand.items.acl import call_acl
 from mta.expand.nodes import Condition, isolated
 from mta.expand.parser import Parser
@@ -14,7 +14,7 @@ from mta.scope.scope import Scope
 def parse(parser: Parser, name: str) -> Condition:
     parser.condition_bracket(name, 0)
     parser.pos += 1
-    runs = []
+    runs: list[Closure] = []
     while parser.skip_space() == "{":
         if len(runs) == 10:
             parser.fail(f"Too many arguments for '{name}' (max is 10)")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mta.expand.base import conditions
-from mta.expand.listwork import comparators
+from mta.expand.listwork import Comparator, comparators
 from mta.expand.nodes import Condition
 from mta.expand.numbers import integer
 from mta.expand.parser import Parser
 from mta.text.ascii import lower
 
-_TESTS = {
+_TESTS: dict[str, Comparator] = {
     **comparators,
     "=": lambda a, b: integer(a) == integer(b),
     "==": lambda a, b: integer(a) == integer(b),

@@ -29,7 +29,7 @@ def parse(parser: Parser, name: str) -> Condition:
 
 
 def password_matches(plain: str, crypted: str) -> bool:
-    """Whether ``crypted`` (``{md5}...``, ``{sha1}...``, ``{crypt}...``, ``{crypt16}...`` or a bare crypt) is of ``plain``."""
+    """Whether ``crypted`` is of ``plain``; the scheme stands in front, as ``{md5}``; without one it is crypt."""
     for prefix, (algorithm, base64_size, hex_size) in _DIGESTS.items():
         if lower(crypted[: len(prefix)]) == prefix:
             wanted = crypted[len(prefix) :]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mta.errors import ExpansionFailed
 from mta.expand import references
 from mta.expand.base import items
@@ -11,7 +13,7 @@ from mta.expand.parser import Parser
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 
-_CERTIFICATES = {
+_CERTIFICATES: dict[str, Callable[[Scope], bytes]] = {
     "tls_in_ourcert": lambda s: s.peer.tls.our_certificate,
     "tls_in_peercert": lambda s: s.peer.tls.peer_certificate,
     "tls_out_ourcert": lambda s: s.tls_out.our_certificate if s.tls_out else b"",

@@ -139,8 +139,15 @@ def _comparator(name: str) -> Comparator:
 
 def _sorted(pairs: list[tuple[str, str]], before: Comparator) -> list[tuple[str, str]]:
     def order(left: tuple[str, str], right: tuple[str, str]) -> int:
-        if before(left[0], right[0]):
+        if _is_before(before, left[0], right[0]):
             return -1
-        return 1 if before(right[0], left[0]) else 0
+        return 1 if _is_before(before, right[0], left[0]) else 0
 
     return sorted(pairs, key=functools.cmp_to_key(order))
+
+
+def _is_before(before: Comparator, left: str, right: str) -> bool:
+    try:
+        return before(left, right)
+    except ExpansionFailed:  # no number: Exim leaves such items where they are
+        return False

@@ -13,6 +13,7 @@ from mta.expand.nodes import Node, insert, isolated, like
 from mta.expand.parser import Parser
 from mta.mail.address import domain_of, local_part_of
 from mta.scope.scope import Scope
+from mta.text.ascii import lower
 
 _DAY = 24 * 60 * 60
 _VALID_DAYS = 7
@@ -73,9 +74,7 @@ def parse_prvscheck(parser: Parser, name: str) -> Node:
         scope.vars["prvscheck_result"] = ""
         try:
             key = secret(scope)
-            good = hmac.compare_digest(
-                _digest(plain, key, number, day), digest.lower().encode("latin-1").decode("latin-1")
-            )
+            good = hmac.compare_digest(_digest(plain, key, number, day), lower(digest))
             if good and _in_time(int(day)):
                 scope.vars["prvscheck_result"] = "1"
             value = answer(scope) if answer else ""

@@ -8,12 +8,8 @@ from mta.expand.nodes import Node, failing
 from mta.expand.parser import Parser
 
 _REFUSED = {
-    "perl": (
-        1,
-        9,
-        "the embedded Perl interpreter is not part of mta: use ${run{/path/to/script ...}} or ${readsocket{...}}",
-    ),
-    "dlfunc": (2, 10, "dynamically loaded C functions are not part of mta: use ${run{...}} or ${readsocket{...}}"),
+    "perl": (1, 9, "mta has no embedded Perl: use ${run{/path/to/script ...}} or ${readsocket{...}}"),
+    "dlfunc": (2, 10, "mta loads no C functions: use ${run{...}} or ${readsocket{...}}"),
     "srs_encode": (3, 3, "SRS is not implemented in mta yet"),
 }
 

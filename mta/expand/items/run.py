@@ -1,4 +1,4 @@
-"""``${run{command}{yes}{no}}`` (manual 11.5): a command without a shell, its output in ``$value``, its code in ``$runrc``.
+"""``${run{command}{yes}{no}}`` (manual 11.5): no shell; the output goes to ``$value``, the code to ``$runrc``.
 
 The command must not come from a peer; without ``preexpand`` the text is split first and each word expanded alone.
 """
@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 def parse(parser: Parser, name: str) -> Node:
     preexpand = False
     while parser.take(","):
-        option = re.compile(r"[^,{]*").match(parser.text, parser.pos)
+        option = re.compile(r"[^,{}]*").match(parser.text, parser.pos)
         assert option is not None
         parser.pos = option.end()
         if option.group().rstrip(WHITESPACE) != "preexpand" or option.group()[:1] == " ":
@@ -62,7 +62,7 @@ def parse(parser: Parser, name: str) -> Node:
 def split_command(text: str) -> list[str]:
     """The words of a command line: white space parts them, quotes around a word keep it together.
 
-    Double quotes and single quotes are both stripped; a backslash in them is an escape. Tainted as ``text`` is.
+    A backslash in double quotes is an escape, in single quotes a character. Tainted as ``text`` is.
     """
     out: list[str] = []
     position = 0
@@ -70,8 +70,12 @@ def split_command(text: str) -> list[str]:
         position += len(text[position:]) - len(text[position:].lstrip(WHITESPACE))
         if position >= len(text):
             return [Tainted(word) for word in out] if text.__class__ is Tainted else out
-        if text[position] in "'\"":
+        if text[position] == '"':
             word, position = _quoted(text, position)
+        elif text[position] == "'":
+            end = text.find("'", position + 1)
+            end = len(text) if end < 0 else end
+            word, position = text[position + 1 : end], end + 1
         else:
             start = position
             while position < len(text) and text[position] not in WHITESPACE:
@@ -81,9 +85,9 @@ def split_command(text: str) -> list[str]:
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    quote, position = text[start], start + 1
+    position = start + 1
     out: list[str] = []
-    while position < len(text) and text[position] != quote:
+    while position < len(text) and text[position] != '"':
         if text[position] == "\\":
             found = _ESCAPE.match(text, position)
             if found is None:
