@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -22,6 +22,9 @@ class Verdict:
     ruling: Ruling
     user_message: str | None = None
     log_message: str | None = None
+    details: list[str] = field(default_factory=list)  # lines that the reply has before user_message (verify = sender)
+    details_log: str = ""  # main-log text before the rejection's own: "sender verify fail for <x>: ..."
+    log_targets: frozenset[str] = frozenset({"main", "reject"})  # log_reject_target: main, reject, panic
 
     @property
     def accepted(self) -> bool:

@@ -35,7 +35,11 @@ class RunAcl(Protocol):
 
 
 class VerifyAddress(Protocol):
-    def __call__(self, scope: Scope, address: str, *, is_sender: bool, expn: bool = False) -> Verified: ...
+    """``success_on_redirect``: a redirection is success, its children are not verified."""
+
+    def __call__(
+        self, scope: Scope, address: str, *, is_sender: bool, expn: bool = False, success_on_redirect: bool = False
+    ) -> Verified: ...
 
 
 class CompileText(Protocol):
@@ -63,6 +67,8 @@ class Services:
     run_acl: RunAcl = field(default_factory=lambda: _missing("running an ACL"))
     verify_address: VerifyAddress = field(default_factory=lambda: _missing("address verification"))
     compile_text: CompileText = field(default_factory=lambda: _missing("compiling text"))
+    # Call the hosts of a routed address: (scope, recipient, acl.verify_options.Callout, is_sender=...) -> Verified
+    callout: Callable[..., Verified] | None = None
     lookup_host_name: LookupCaller = field(default_factory=lambda: _missing("looking a host name up"))
     log_main: Callable[[str], None] = lambda _line: None
     log_reject: Callable[[str], None] = lambda _line: None
