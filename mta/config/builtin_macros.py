@@ -45,7 +45,8 @@ def _drivers(kind: str) -> Registry[type]:
         return transports
     from mta.sasl.base import mechanisms
 
-    return mechanisms
+    found: Registry[type] = mechanisms
+    return found
 
 
 def _private(kind: str) -> Iterator[str]:
@@ -56,9 +57,9 @@ def _private(kind: str) -> Iterator[str]:
 
 
 def _log_selectors() -> Iterable[str]:
-    from mta.log.selectors import SELECTORS
+    from mta.log.selectors import NAMES
 
-    return SELECTORS
+    return {*NAMES, "all"}
 
 
 def _language(name: str) -> Callable[[], Iterable[str]]:

@@ -73,9 +73,9 @@ def fixed(value: str, where: Where) -> float:
 
 
 def interval(value: str, where: Where) -> float:
-    """Seconds of a time interval."""
+    """Seconds of a time interval; every number needs its unit."""
     seconds = parse_time(value)
-    if seconds is None:
+    if seconds is None or is_digits(value[-1:]):
         raise ConfigError(f'invalid time value "{value}"', where)
     return seconds
 
@@ -83,6 +83,8 @@ def interval(value: str, where: Where) -> float:
 def intervals(value: str, where: Where) -> tuple[float, ...]:
     """A colon-separated list of time intervals; an empty text or a lone zero is none."""
     found = tuple(interval(item, where) for item in split_list(value) if item)
+    if list(found) != sorted(found):
+        raise ConfigError(f'time value out of order in "{value}"', where)
     return () if found == (0.0,) else found
 
 
@@ -192,10 +194,7 @@ def log_selector(value: str, where: Where) -> str:
     """Checked by the log room, kept as written."""
     from mta.log.selectors import parse_selectors
 
-    try:
-        parse_selectors(value)
-    except MtaError as error:
-        raise ConfigError(str(error), where) from None
+    parse_selectors(value, where)
     return value
 
 

@@ -142,12 +142,17 @@ def _acls(raw: RawConfig, errors: list[ConfigError]) -> dict[str, Any]:
 
 
 def _retry_rules(raw: RawConfig, errors: list[ConfigError]) -> list[Any]:
+    if not raw.retry:
+        return []
+    from mta.config.retrying import compile_rule
     from mta.hints.rules import parse_rule
 
-    return _rules(parse_rule, raw.retry, errors)
+    return _rules(lambda text, where: compile_rule(parse_rule(text, where)), raw.retry, errors)
 
 
 def _rewrite_rules(raw: RawConfig, errors: list[ConfigError]) -> list[Any]:
+    if not raw.rewrite:
+        return []
     from mta.route.rewrite import parse_rule
 
     return _rules(parse_rule, raw.rewrite, errors)

@@ -19,7 +19,7 @@ RECEIVED_HEADER_TEXT = (
     "by $primary_hostname ${if def:received_protocol {with $received_protocol }}"
     "${if def:tls_in_ver        { ($tls_in_ver)}}"
     "${if def:tls_in_cipher_std { tls $tls_in_cipher_std\\n\\t}}"
-    "(mta $version_number)\\n\\t${if def:sender_address {(envelope-from <$sender_address>)\\n\\t}}"
+    "(Exim $version_number)\\n\\t${if def:sender_address {(envelope-from <$sender_address>)\\n\\t}}"
     "id $message_exim_id${if def:received_for {\\n\\tfor $received_for}}"
 )
 DELAY_WARNING_CONDITION = (
@@ -109,7 +109,7 @@ class MainOptions:
     rfc1413_hosts: HostList | None = option("host_list", "@[]")
     rfc1413_query_timeout: float = option("time", 0.0)
     smtp_active_hostname: Expansion | None = option("expanded")
-    smtp_banner: Expansion = option("expanded", "$smtp_active_hostname ESMTP mta $version_number $tod_full")
+    smtp_banner: Expansion = option("expanded", "$smtp_active_hostname ESMTP Exim $version_number $tod_full")
     smtp_enforce_sync: bool = option("bool", True)
     smtp_return_error_details: bool = option("bool", False)
     smtp_receive_timeout: Expansion = option("time_expanded", "5m")
@@ -268,6 +268,7 @@ class MainOptions:
     daemon_startup_retries: int = option("int", 9)
     daemon_startup_sleep: float = option("time", 30.0)
     pid_file_path: Expansion = option("expanded", "/run/exim4/exim.pid")
+    process_log_path: Expansion | None = option("expanded")
     exim_user: Expansion | None = option("user")
     exim_group: Expansion | None = option("group")
     exim_path: str = option("string", "/usr/sbin/exim4")

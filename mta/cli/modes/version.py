@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
+from mta import __version__
 from mta.cli.call import Call
 from mta.config.builtin_macros import FACILITIES
 from mta.config.load import DEFAULT_FILES
@@ -28,14 +29,6 @@ WORDS = {
 }
 
 
-def own_version() -> str:
-    """The version of the installed distribution."""
-    try:
-        return version("mta")
-    except PackageNotFoundError:
-        return "0"
-
-
 def run(call: Call) -> int:
     """Always checks the configuration too, as Exim does."""
     config = call.config()
@@ -43,7 +36,7 @@ def run(call: Call) -> int:
 
     python = ".".join(str(number) for number in sys.version_info[:3])
     support = [word for name, word in WORDS.items() if FACILITIES[name]()]
-    call.write(f"mta version {own_version()}, Python {python}, {getattr(wire, 'IMPL', 'py')} speedups\n")
+    call.write(f"mta version {__version__}, Python {python}, {getattr(wire, 'IMPL', 'py')} speedups\n")
     call.write(f"Support for: {' '.join(support)}\n")
     call.write(f"Lookups (built-in): {_listed(lookups)}\n")
     call.write(f"Authenticators: {_authenticators()}\n")
@@ -58,7 +51,7 @@ def run(call: Call) -> int:
     return 0
 
 
-def _listed(registry: Registry[object]) -> str:
+def _listed(registry: Registry[Any]) -> str:
     return " ".join(registry)
 
 
