@@ -68,8 +68,8 @@ class Batch:
     past_cutoff: Callable[[str], bool] = lambda _key: False
     # What earlier attempts for these recipients wrote through before_effect and did not settle.
     intents: tuple[str, ...] = ()
-    # One line for the main and the message log about a host that failed; the caller puts time and id in front.
-    log_line: Callable[[str], None] = lambda _line: None
+    # A host that failed, for the main and the message log: (host, port, message, errno); see outcomes.host_error_text.
+    log_host_error: Callable[[Host, int, str, int], None] = lambda _host, _port, _message, _errno: None
 
 
 class Driver(Protocol):

@@ -5,9 +5,11 @@ A message never repeats the text of its ``errno``: the log puts ``strerror(errno
 
 from __future__ import annotations
 
+import os
+
+from mta.mail.host import Host
 from mta.mail.outcome import Outcome, RetryFact, Status
 from mta.mail.recipient import Recipient
-from mta.text import ascii as ascii_text
 from mta.transport.base import Batch, Transport
 
 # Exim's numbers for errors that are not the system's; they show in "defer (-22)" and in the retry hints.
@@ -32,6 +34,9 @@ RCPT_4XX = -44
 MAIL_4XX = -45
 DATA_4XX = -46
 RETRY_NOT_DUE = -54
+HOST_LOCAL = -50
+HELO_FAILED = -27
+HOST_LOOKUP = -32
 
 
 def local_retry_key(transport: Transport, recipient: Recipient) -> str:
@@ -83,9 +88,12 @@ def misconfigured(batch: Batch, message: str, errno: int = 0) -> list[Outcome]:
     ]
 
 
-def same_recipient(first: Recipient, second: Recipient) -> bool:
-    """Whether two recipients came from the same address of the envelope."""
-    return ascii_text.lower(first.top.address) == ascii_text.lower(second.top.address)
+def host_error_text(host: Host, port: int, message: str, errno: int, *, show_port: bool) -> str:
+    """``H=name [address]: what went wrong``, the log line of one host's failure (and of hints, without the port)."""
+    place = f"H={host.name} [{host.address}]" + (f":{port}" if show_port else "")
+    if not message:
+        return f"{place} {os.strerror(errno)}" if errno > 0 else place
+    return f"{place}: {message}" + (f": {os.strerror(errno)}" if errno > 0 else "")
 
 
 def _outcome(

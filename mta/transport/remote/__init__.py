@@ -1,0 +1,1 @@
+"""Delivery over SMTP and LMTP: host lists, connections and their pool, the conversation, and what errors mean."""

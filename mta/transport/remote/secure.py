@@ -1,0 +1,46 @@
+"""TLS for a connection under way: calls the tls room and turns its answers into ours."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mta.errors import ExpansionFailed, MtaError
+from mta.scope.scope import Scope
+from mta.transport.outcomes import TLS_REQUIRED
+from mta.transport.remote.connection import Connection
+from mta.transport.remote.failures import HostTrouble, Trouble
+
+if TYPE_CHECKING:
+    from mta.transport.drivers.smtp import Smtp
+
+TLS_FAILED = -37
+
+
+class TlsFailed(MtaError):
+    """The handshake failed and the options allow clear text: connect again without it."""
+
+
+def start(connection: Connection, driver: Smtp, scope: Scope, *, may_fall_back: bool) -> None:
+    """Put TLS over the connection. Raises TlsFailed when clear text may be tried, HostTrouble otherwise."""
+    client: Any = importlib.import_module("mta.tls.client")
+    try:
+        stream, info = client.client_handshake(connection.stream, driver, scope, connection.host)
+    except (MtaError, OSError) as error:
+        if isinstance(error, ExpansionFailed):
+            message = f"failed to expand a TLS option: {error.message}"
+        else:
+            message = getattr(error, "message", "") or str(error)
+        if may_fall_back:
+            connection.close()
+            raise TlsFailed(message) from None
+        raise HostTrouble(
+            Trouble(f"TLS session failure: {message}", TLS_FAILED, error="tls_required" if not may_fall_back else "")
+        ) from None
+    info.on_connect = driver.protocol == "smtps"
+    connection.switched_to(stream)
+    connection.tls = info
+    scope.tls_out = info
+
+
+__all__ = ["TLS_FAILED", "TLS_REQUIRED", "TlsFailed", "start"]
