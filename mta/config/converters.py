@@ -201,6 +201,7 @@ def log_selector(value: str, where: Where) -> str:
 CONVERTERS: dict[str, Converter] = {
     "string": text,
     "expanded": expanded_or_none,
+    "expanded_or_empty": expanded,
     "bool": boolean,
     "bool_expanded": expanded,
     "int": integer,

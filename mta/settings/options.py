@@ -16,7 +16,8 @@ from mta.registry import nearest
 
 Kind = Literal[
     "string",  # str | None, as written
-    "expanded",  # Expansion | None
+    "expanded",  # Expansion | None; empty text is unset
+    "expanded_or_empty",  # Expansion | None; empty text is kept apart from unset: message_prefix
     "bool",
     "bool_expanded",  # Expansion (constant "true"/"false" where nothing expands); text is a condition
     "int",  # int; K, M, G

@@ -45,7 +45,7 @@ class TransportOptions:
     return_path_add: bool = option("bool", False)
     shadow_condition: Expansion | None = option("expanded")
     shadow_transport: str | None = option("string")
-    transport_filter: Expansion | None = option("expanded")
+    transport_filter: str | None = option("string")  # split into arguments before it is expanded
     transport_filter_timeout: float = option("time", 300.0)
     user: Expansion | None = option("user")
 
