@@ -39,6 +39,11 @@ def variable(name: str, get: Callable[[Scope], str | None], *, tainted: bool = F
     variables.register(name)(Variable(name, get, tainted))
 
 
+def left(name: str, empty: str = "") -> Callable[[Scope], str]:
+    """Reads what conditions, drivers and items leave in ``scope.vars``; ``empty`` before anything happened."""
+    return lambda s: s.vars.get(name, empty)
+
+
 def family(prefix: str) -> Callable[[Callable[[str], Variable | None]], Callable[[str], Variable | None]]:
     """Register the maker of a family of variables, e.g. ``@family("acl_c")``."""
 

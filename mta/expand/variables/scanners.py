@@ -1,0 +1,98 @@
+"""Variables of content scanning and of message authentication: virus, spam, MIME parts, DKIM, SPF, DMARC, ARC.
+
+The conditions and verifiers leave their answers in ``scope.vars`` under the variables' names (the spam scanner's
+are kept with the message); a table gives what stands there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mta.expand.base import left, variable
+from mta.scope.scope import Scope
+
+_NO_EXPIRY = "9999999999999"  # dkim_expires and dkim_bodylength when the signature has no such tag
+
+_OURS = {
+    "av_failed": "0",
+    "malware_name": "",
+    "dcc_header": "",
+    "dcc_result": "",
+    "bmi_alt_location": "",
+    "bmi_base64_tracker_verdict": "",
+    "bmi_base64_verdict": "",
+    "bmi_deliver": "",
+    "mime_anomaly_level": "0",
+    "mime_anomaly_text": "",
+    "mime_content_size": "0",
+    "mime_decoded_filename": "",
+    "mime_is_coverletter": "0",
+    "mime_is_multipart": "0",
+    "mime_is_rfc822": "0",
+    "mime_part_count": "-1",
+    "dkim_key_length": "0",
+    "dkim_verify_reason": "",
+    "dkim_verify_status": "",
+    "spf_result": "",
+    "spf_result_guessed": "no",
+    "dmarc_alignment_dkim": "",
+    "dmarc_alignment_spf": "",
+    "dmarc_domain_policy": "",
+    "dmarc_status": "",
+    "dmarc_status_text": "",
+    "arc_state": "",
+    "arc_state_reason": "",
+    "arc_oldest_pass": "",
+}
+_PEERS = {
+    "mime_boundary": "",
+    "mime_charset": "",
+    "mime_content_description": "",
+    "mime_content_disposition": "",
+    "mime_content_id": "",
+    "mime_content_transfer_encoding": "",
+    "mime_content_type": "",
+    "mime_filename": "",
+    "dkim_algo": "",
+    "dkim_bodylength": _NO_EXPIRY,
+    "dkim_canon_body": "",
+    "dkim_canon_headers": "",
+    "dkim_copiedheaders": "",
+    "dkim_created": "0",
+    "dkim_cur_signer": "",
+    "dkim_domain": "",
+    "dkim_expires": _NO_EXPIRY,
+    "dkim_headernames": "",
+    "dkim_identity": "",
+    "dkim_key_granularity": "*",
+    "dkim_key_nosubdomains": "0",
+    "dkim_key_notes": "",
+    "dkim_key_srvtype": "*",
+    "dkim_key_testing": "0",
+    "dkim_selector": "",
+    "dkim_signers": "",
+    "dkim_verify_signers": "$dkim_signers",
+    "spf_header_comment": "",
+    "spf_received": "",
+    "spf_smtp_comment": "",
+    "spf_used_domain": "",
+    "dmarc_used_domain": "",
+    "arc_domains": "",
+}
+_SPAM = ("spam_action", "spam_bar", "spam_report", "spam_score", "spam_score_int")
+
+
+def _spam(name: str) -> Callable[[Scope], str]:
+    return lambda s: s.vars.get(name) or s.message.spam.get(name, "")
+
+
+for _name, _empty in _OURS.items():
+    variable(_name, left(_name, _empty))
+for _name, _empty in _PEERS.items():
+    if _name == "dkim_verify_signers":  # the option's default is the signers themselves
+        variable(_name, lambda s: s.vars.get("dkim_verify_signers", s.vars.get("dkim_signers", "")), tainted=True)
+    else:
+        variable(_name, left(_name, _empty), tainted=True)
+for _name in _SPAM:
+    variable(_name, _spam(_name))
+variable("spf_guess", lambda s: getattr(s.site.options, "spf_guess", None) or "v=spf1 a/24 mx/24 ptr ?all")
