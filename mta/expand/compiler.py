@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from types import FunctionType
 from typing import cast
 
 from mta.errors import ExpansionFailed, ForcedFail
@@ -19,12 +20,18 @@ from mta.scope.scope import Scope
 from mta.text import ascii, units
 
 CACHE_SIZE = 1000
+_HARMLESS_LEVELS = 20  # of brackets: too few to exhaust Python's stack
 _CACHE_LONGEST = 16384  # longer texts come once; keeping them would be all cost
 
 
 def compile_text(text: str) -> Expansion:
     """The expansion of ``text``; ExpansionFailed with Exim's words when it cannot be one."""
-    return _expansion(text, _parsed(text))
+    try:
+        parser = Parser(text)
+        node = parser.whole()
+    except RecursionError:
+        raise ExpansionFailed("expansion is nested too deeply") from None
+    return _expansion(text, node, parser.deepest)
 
 
 def compile_cached(scope: Scope, text: str) -> Expansion:
@@ -44,22 +51,19 @@ def compile_condition(text: str) -> Condition:
     return found
 
 
-def _parsed(text: str) -> Node:
-    try:
-        return Parser(text).whole()
-    except RecursionError:
-        raise ExpansionFailed("expansion is nested too deeply") from None
+def _expansion(text: str, node: Node, levels: int) -> Expansion:
+    inner = cast(FunctionType, node.run)
+    if levels > _HARMLESS_LEVELS:
 
+        def guarded(scope: Scope) -> str:
+            try:
+                return node.run(scope)
+            except RecursionError:
+                raise ExpansionFailed("expansion is nested too deeply") from None
 
-def _expansion(text: str, node: Node) -> Expansion:
-    inner = node.run
-
-    def run(scope: Scope) -> str:
-        try:
-            return inner(scope)
-        except RecursionError:
-            raise ExpansionFailed("expansion is nested too deeply") from None
-
+        inner = cast(FunctionType, guarded)
+    # a copy, since nodes may share a function, and another call around it would cost each expansion 50 ns
+    run = FunctionType(inner.__code__, inner.__globals__, "expansion", inner.__defaults__, inner.__closure__)
     run.source = text  # type: ignore[attr-defined]
     run.constant = node.constant  # type: ignore[attr-defined]
     return cast(Expansion, run)
@@ -174,4 +178,4 @@ def constant_text(text: str) -> Expansion:
     """An expansion that gives ``text`` as it is."""
     from mta.expand.nodes import literal
 
-    return _expansion(text, literal(text))
+    return _expansion(text, literal(text), 0)

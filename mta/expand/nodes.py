@@ -61,7 +61,17 @@ def isolated(node: Node) -> Closure:
     if node.constant is not None:
         return node.run
     run = node.run
-    return lambda scope: expand_with_taint(run, scope)  # type: ignore[arg-type]
+
+    def run_apart(scope: Scope) -> str:
+        if scope.tainted:
+            return expand_with_taint(run, scope)  # type: ignore[arg-type]
+        value = run(scope)
+        if scope.tainted:
+            scope.tainted = False
+            return Tainted(value)
+        return value
+
+    return run_apart
 
 
 def insert(scope: Scope, value: str) -> str:

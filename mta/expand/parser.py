@@ -25,11 +25,11 @@ _COLON_HINT = " - could be header name not terminated by colon"
 class Parser(Cursor):
     """One text on its way to a node."""
 
-    __slots__ = ("depth",)
+    __slots__ = ("deepest", "depth")
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.depth = 0
+        self.depth = self.deepest = 0
         if len(text) > MAX_TEXT:
             self.fail("string to expand is too long")
 
@@ -74,9 +74,7 @@ class Parser(Cursor):
 
     def _run_of_text(self) -> Node:
         """Text up to a closing bracket (not consumed) or the end."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail(f"expansion is nested too deeply (more than {MAX_DEPTH} levels)")
+        self._descend()
         nodes: list[Node] = []
         text = self.text
         while char := self.next:
@@ -95,6 +93,13 @@ class Parser(Cursor):
                 nodes.append(literal(plain.group()))
         self.depth -= 1
         return nodes[0] if len(nodes) == 1 else concat(nodes)
+
+    def _descend(self) -> None:
+        self.depth += 1
+        if self.depth > self.deepest:
+            self.deepest = self.depth
+            if self.depth > MAX_DEPTH:
+                self.fail(f"expansion is nested too deeply (more than {MAX_DEPTH} levels)")
 
     # ---- what a dollar starts
 
@@ -209,9 +214,7 @@ class Parser(Cursor):
         parse = base.conditions.get(name)
         if parse is None:
             self.fail(f'unknown condition "{name}"')
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail(f"expansion is nested too deeply (more than {MAX_DEPTH} levels)")
+        self._descend()
         found: Condition = parse(self, name)
         self.depth -= 1
         if negated:

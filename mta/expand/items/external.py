@@ -43,7 +43,7 @@ def read_whole(scope: Scope, path: str) -> str:
     """A file's content as byte text; ExpansionFailed when it cannot be read or a peer named it."""
     if path.__class__ is Tainted:
         scope.services.log_panic(f"Tainted filename '{path}'")
-        raise ExpansionFailed(f"failed to open {path}: Permission denied (tainted filename)")
+        raise ExpansionFailed(f"failed to open {path}: Permission denied (euid={os.geteuid()} egid={os.getegid()})")
     try:
         with open(path.encode("latin-1"), "rb") as file:
             data = file.read(MAX_RESULT + 1)

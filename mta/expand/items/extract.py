@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from mta.errors import ExpansionFailed
-from mta.expand.base import items
+from mta.expand.base import Closure, items
 from mta.expand.json_text import array_items, object_member, unquoted
 from mta.expand.listwork import split
 from mta.expand.nodes import EMPTY, Branches, Node, forced_fail, isolated, like, value_item
@@ -32,7 +32,7 @@ def parse(parser: Parser, name: str) -> Node:
     if key.constant is not None:
         wanted = _usable(key.constant)
         if _is_number(wanted):
-            separators = parser.argument("arg 2 of extract").run
+            separators = isolated(parser.argument("arg 2 of extract"))
             source = isolated(parser.argument("arg 3 of extract"))
             return value_item(_field(_key(key), separators, source), parser.branches(name))
         source = isolated(parser.argument("arg 2 of extract"))
@@ -79,7 +79,7 @@ def _undecided(parser: Parser, key: Node, name: str) -> Node:
         if _is_number(wanted):
             if numbered is None:
                 raise ExpansionFailed("missing '{' for arg 3 of extract")
-            fetch = _field(lambda _: wanted, arguments[0].run, isolated(arguments[1]))
+            fetch = _field(lambda _: wanted, isolated(arguments[0]), isolated(arguments[1]))
             return value_item(fetch, numbered).run(scope)
         if named is None:
             raise ExpansionFailed("curly-bracket problem in conditional yes/no parsing: did not close with '}'")
@@ -96,16 +96,16 @@ def _shape(arguments: list[Node], taken: int, fails: bool, name: str) -> Branche
     return Branches(strings[0] if strings else None, no)
 
 
-def _field(key: Callable[[Scope], str], separators: Callable[[Scope], str], source: Callable[[Scope], str]) -> Fetch:
+def _field(key: Callable[[Scope], str], separators: Closure, source: Closure) -> Fetch:
     def fetch(scope: Scope) -> str | None:
-        before = scope.tainted
         between = separators(scope)
-        scope.tainted = before
         text = source(scope)
         number = _int(key(scope))
         if number == 0:
             return text
-        fields = re.split(f"[{re.escape(between)}]", text) if between else [text]
+        for char in between[1:]:
+            text = like(text.replace(char, between[0]), text)
+        fields = text.split(between[0]) if between else [text]
         if abs(number) > len(fields):
             return None
         return like(fields[number - 1 if number > 0 else number], text)

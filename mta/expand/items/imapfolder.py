@@ -31,6 +31,8 @@ def encode_folder(folder: str, separator: str, specials: str) -> str:
         raise ExpansionFailed(
             "imapfolder: iconv() failed to convert from UTF-8: Invalid or incomplete multibyte or wide character"
         ) from None
+    # a separator in front or behind names nothing, a doubled one is one
+    text = text.removeprefix(separator).replace(separator * 2, separator).removesuffix(separator)
     out: list[str] = []
     pending = ""
     for char in text:
