@@ -1,61 +1,53 @@
-"""Exim's own hashes and cuts of strings (manual 11.5: hash, nhash, length, substr); also for the operators of these names.
+"""Exim's own hashes, and the cutting of strings (manual 11.5), for items and operators alike.
 
-All refuse with ExpansionFailed in Exim's words; where Exim would crash (a modulus of zero) so do these.
+All refuse with ExpansionFailed in Exim's words; also where Exim would crash (zero as a limit).
 """
 
 from __future__ import annotations
 
 from mta.errors import ExpansionFailed
 
-_HASH_LETTERS = "abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107]
-_PRIMES += [109, 113]
-_WORD = 2**64
+_LETTERS = "abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101)
+_PRIMES += (103, 107, 109, 113)
 
 
 def text_hash(text: str, length: int, letters: int = 26) -> str:
-    """``length`` characters made of all of ``text`` out of the first ``letters`` of the alphabet of ``${hash``."""
-    if letters > len(_HASH_LETTERS):
+    """``length`` characters out of the first ``letters`` of the alphabet, made of all of ``text``; short text as is."""
+    if letters > len(_LETTERS):
         raise ExpansionFailed(f'hash count "{letters}" too big')
-    if len(text) <= length:
+    if length >= len(text):
         return text
     if length <= 0 or letters <= 0:
         return ""
-    data = bytearray(text.encode("latin-1"))
-    target = 0
-    for position in range(len(data)):
-        char = data[position]
-        shift = (char + position) & 7
-        data[target] ^= ((char << shift) | (char >> (8 - shift))) & 0xFF
-        target = (target + 1) % length
-    return "".join(_HASH_LETTERS[byte % letters] for byte in data[:length])
+    data = text.encode("latin-1")
+    state = bytearray(data[:length])
+    for place in range(length, len(data)):
+        byte = data[place]
+        turn = (byte + place) & 7
+        state[(place - length) % length] ^= (byte << turn | byte >> (8 - turn)) & 0xFF
+    return "".join([_LETTERS[value % letters] for value in state])
 
 
 def number_hash(text: str, first: int, second: int | None = None) -> str:
-    """A number below ``first``; with ``second`` two numbers with a slash, the second below ``second``."""
-    total = at = 0
-    for byte in text.encode("latin-1"):
-        at = at or len(_PRIMES)
-        at -= 1
-        total += _PRIMES[at] * byte
+    """A number below ``first``; with ``second`` two numbers and a slash between, the second below ``second``."""
     if first == 0 or second == 0:
-        raise ExpansionFailed("division by zero in nhash")
+        raise ExpansionFailed("zero is no limit for a numeric hash")
+    count = len(_PRIMES)
+    total = sum(_PRIMES[-1 - place % count] * byte for place, byte in enumerate(text.encode("latin-1")))
     if second is None:
-        return str(total % (first % _WORD))
-    total %= (first * second) % _WORD or 1
-    return f"{total // second}/{total % second}"
+        return str(total % first)
+    high, low = divmod(total % (first * second), second)
+    return f"{high}/{low}"
 
 
 def substring(text: str, start: int, length: int | None) -> str:
-    """``length`` characters from ``start``; a negative start counts from the end. None: as manual ``substr`` says."""
-    size = len(text)
+    """``length`` bytes from ``start``; a negative start counts from the end, and no length then means what precedes."""
+    if start >= 0:
+        return text[start:] if length is None else text[start : start + length]
+    begin = len(text) + start
     if length is None:
-        if start >= 0:
-            return text[start:]
-        return text[: max(size + start, 0)]
-    if start < 0:
-        start += size
-        if start < 0:
-            length += start
-            start = 0
-    return text[start : start + length] if length > 0 else ""
+        return text[: max(begin, 0)]
+    if begin < 0:
+        length, begin = length + begin, 0
+    return text[begin : begin + length] if length > 0 else ""
