@@ -1,4 +1,4 @@
-"""The lists of retry rules, compiled: ``rule.compiled["pattern"]`` and ``rule.compiled["senders"]`` (manual chapter 32)."""
+"""Retry rules with their lists compiled: ``rule.compiled["pattern"]`` and ``["senders"]`` (manual chapter 32)."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class MainOptions:
     check_spool_space: int = option("kilobytes", 10 << 10)
     # TLS
     tls_advertise_hosts: HostList | None = option("host_list", "*")
-    tls_alpn: Expansion | None = option("string_list_expanded", "smtp : esmtp")
+    tls_alpn: Expansion | None = option("string_list_expanded", "smtp:esmtp")
     hosts_require_alpn: HostList | None = option("host_list")
     tls_certificate: Expansion | None = option("string_list_expanded")
     tls_crl: Expansion | None = option("expanded")

@@ -134,6 +134,12 @@ class _Sorter:
     def skip(self, line: Line) -> None:
         """Lines of a section that is not known."""
 
+    def skip_to_name(self, line: Line) -> None:
+        """Options without an instance are one fault, not one a line."""
+        if _INSTANCE.match(line.text):
+            self.take = self.driver
+            self.driver(line)
+
     def main(self, line: Line) -> None:
         text, where = line.text, line.where
         if "A" <= text[0] <= "Z":
@@ -178,5 +184,6 @@ class _Sorter:
             self.names.add(name)
             return
         if not self.drivers:
+            self.take = self.skip_to_name
             raise ConfigError(f"{self.kind} name missing", where)
         self.drivers[-1].options.append(parse_option(text, where))

@@ -125,8 +125,10 @@ def test_named_lists(tmp_path: Path) -> None:
 
 def test_sections(tmp_path: Path) -> None:
     text = (
-        "begin acl\nA = b\nfoo:\n  accept hosts = A\nbegin routers\nr1:\n driver = accept\n transport = t\nr2:\n driver = x\n"
-        "begin retry\n* * F,2h,15m\nbegin rewrite\n*@a b@c\nbegin authenticators\np:\n driver = plaintext\nbegin local_scan\nq = 1"
+        "begin acl\nA = b\nfoo:\n  accept hosts = A\nbegin routers\nr1:\n driver = accept\n transport = t\nr2:\n"
+        " driver = x\n"
+        "begin retry\n* * F,2h,15m\nbegin rewrite\n*@a b@c\nbegin authenticators\np:\n driver = plaintext\n"
+        "begin local_scan\nq = 1"
     )
     raw = config(tmp_path, text)
     assert raw.errors == []

@@ -236,6 +236,9 @@ def _print(call: Call, info: OptionInfo, name: str, given: Given, section: str) 
             call.write(f"{'' if on else 'no_'}{name}\n")
             return
     text = printing(format_value(info, name, given, value))
+    if section == "main" and not text and name in ("exim_user", "exim_group"):
+        site = call.config().site
+        text = _login(site.uid) if name == "exim_user" else _group(site.gid)
     equals = f"{name} =" if info.kind in _NO_SPACE and not text else f"{name} = "
     call.write(f"{text}\n" if terse else f"{equals}{text}\n")
 
@@ -270,7 +273,7 @@ def format_value(info: OptionInfo, name: str, given: Given, value: Any) -> str:
         return shape(name, value)
     text = given.text(name)
     if text is None:
-        text = given.default(name)
+        text = value if info.kind == "string" and not info.joins else given.default(name)
     if isinstance(text, str):
         return text if value != "" or given.text(name) else ""
     return str(getattr(value, "source", "")) or (value if isinstance(value, str) else "")
