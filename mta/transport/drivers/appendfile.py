@@ -19,12 +19,11 @@ from mta.scope.scope import Scope
 from mta.settings.options import option
 from mta.text.lists import split_list
 from mta.text.patterns import Pattern, pattern
-from mta.transport import bsmtp, content, outcomes
+from mta.transport import content, framing, outcomes
 from mta.transport.base import Batch, Transport, transports
 from mta.transport.generic import enter
 from mta.transport.mailbox import locking, maildir, mbox, paths, quota
 from mta.transport.mailbox.errors import MailboxError
-from mta.transport.stuffing import Shape, shaped
 
 _FOLDERS = r"^(?:cur|new|\..*)$"
 
@@ -208,46 +207,18 @@ class _Delivery:
 
     def pieces(self, message: content.Content, *, single_file: bool) -> Iterator[bytes]:
         """Prefix, message, suffix as they are written."""
-        options = self.options
-        crlf = options.use_crlf
-        if options.message_prefix is not None:
-            prefix = self.expanded(options.message_prefix)
-        elif single_file and not options.use_bsmtp:
-            prefix = f"From {self.batch.return_path or 'MAILER-DAEMON'} {content.mailbox_date(time.time())}\n"
-        else:
-            prefix = ""
-        if prefix:
-            yield prefix.encode("latin-1")
-        if options.use_bsmtp:
-            affixes = self.transport.options.rcpt_include_affixes
-            yield bsmtp.before(self.batch, affixes=affixes, crlf=crlf)
-            yield from shaped(message.pieces(), Shape(crlf, b".", b"..", smtp=True, final_newline=True))
-            yield bsmtp.after(crlf=crlf)
-        else:
-            yield from shaped(message.pieces(), self.shape(single_file))
-        if options.message_suffix is not None:
-            yield self.expanded(options.message_suffix).encode("latin-1")
-        elif single_file and not options.use_bsmtp:
-            yield b"\n"
-
-    def shape(self, single_file: bool) -> Shape:
-        options = self.options
-        check = options.check_string if options.check_string is not None else "From " if single_file else ""
-        escape = options.escape_string if options.escape_string is not None else ">From " if single_file else ""
-        return Shape(options.use_crlf, check.encode("latin-1"), escape.encode("latin-1"), final_newline=single_file)
-
-    def expanded(self, text: Expansion) -> str:
         try:
-            return text(self.scope)
-        except ForcedFail:
-            return ""
-        except ExpansionFailed as error:
-            raise MailboxError(
-                f'Expansion of "{text.source}" (prefix or suffix for {self.transport.name} transport) failed: '
-                f"{error.message}",
-                outcomes.UNKNOWN,
-                panic=True,
-            ) from None
+            return framing.framed(
+                self.options,
+                self.transport,
+                self.batch,
+                self.scope,
+                message,
+                from_line=single_file,
+                escape_from=single_file,
+            )
+        except framing.BadFrame as error:
+            raise MailboxError(error.message, outcomes.UNKNOWN, panic=True) from None
 
     # -- a single file
 
@@ -522,7 +493,10 @@ class _Delivery:
             return
         first = self.batch.recipients[0]
         if self.options.quota_warn_message is not None:
-            text = self.expanded(self.options.quota_warn_message)
+            try:
+                text = self.options.quota_warn_message(self.scope)
+            except ExpansionFailed:
+                return
         else:
             text = (
                 f"To: {first.local_part}@{first.domain}\nSubject: Your mailbox\n\n"
