@@ -49,10 +49,10 @@ CASES: list[tuple[str, Ruling, str, str]] = [
     (" accept message = ${if eq{a}{b}{x}fail}", A, "", ""),
     (" deny message = ${if eq{a}{b}{x}fail}", DENY, "", ""),
     (
-        " accept condition = ${extract{1}{:}{${run{/nonexistent}}}}",
+        " accept condition = ${lookup{x}lsearch{/nonexist}}",
         ERROR,
         "",
-        "*failed to expand ACL string",
+        '*failed to expand ACL string "${lookup{x}lsearch{/nonexist}}": failed to open /nonexist for linear search',
     ),
     # nested
     (" accept acl = n\nn:\n accept condition = no", DENY, "", ""),
