@@ -17,6 +17,8 @@ class Offer:
     eight_bit: bool = False
     dsn: bool = False
     etrn: bool = False
+    vrfy: bool = False
+    expn: bool = False
     pipelining: bool = False
     pipe_connect: bool = False
     auth: list[str] = field(default_factory=list)  # mechanisms
@@ -38,6 +40,10 @@ class Offer:
             out.append("DSN")
         if self.etrn:
             out.append("ETRN")
+        if self.vrfy:
+            out.append("VRFY")
+        if self.expn:
+            out.append("EXPN")
         if self.pipelining:
             out.append("PIPELINING")
         if self.pipe_connect:

@@ -1,0 +1,241 @@
+"""The start and the end of a session: connection checks, banner, HELO and EHLO, QUIT (manual chapters 14 and 49)."""
+
+from __future__ import annotations
+
+from mta.errors import Deferred, ExpansionFailed
+from mta.mail.verdict import Ruling
+from mta.receive.envelope import per_connection_limit, size_limit
+from mta.receive.plan import expand
+from mta.receive.session import Session
+from mta.receive.verdicts import ask, refuse
+from mta.scope.expansion import Tainted
+from mta.smtp.commands import Command, helo_name
+from mta.smtp.extensions import Offer
+from mta.smtp.replies import override_code
+from mta.text.ascii import lower
+
+
+def welcome(session: Session) -> bool:
+    """Everything before the first command; False when the session ends here, its reply queued."""
+    peer, options, scope = session.peer, session.plan.options, session.scope
+    peer.active_hostname = options.primary_hostname
+    if options.smtp_active_hostname is not None:
+        peer.active_hostname = expand(scope, options.smtp_active_hostname) or options.primary_hostname
+    remote = bool(peer.address)
+    if session.scope.trace is not None and remote:
+        session.host_in("hosts_connection_nolog")
+    if remote and session.host_in("host_lookup"):
+        scope.services.lookup_host_name(scope)
+    if remote and session.host_in("host_reject_connection"):
+        session.log_refusal(f"refused connection from {session.who()} (host_reject_connection)")
+        session.say(554, "SMTP service not available")
+        session.end("host-reject")
+        return False
+    if session.scope.trace is not None:
+        for name in ("sender_unqualified_hosts", "recipient_unqualified_hosts", "helo_verify_hosts",
+                     "helo_try_verify_hosts", "helo_accept_junk_hosts"):  # fmt: skip
+            session.host_in(name)
+    if options.acl_smtp_connect is not None:
+        verdict = ask(session, "connect")
+        if not verdict.accepted:
+            session.reply(refuse(session, "connect", verdict, 'connection in "connect" ACL'))
+            session.end("acl-drop")
+            return False
+        if verdict.user_message:
+            code, text, _ = override_code(220, verdict.user_message)
+            return _banner(session, code, text)
+    return _banner(session, 220, expand(scope, options.smtp_banner))
+
+
+def _banner(session: Session, code: int, text: str) -> bool:
+    if _pregreeted(session):
+        return False
+    session.say(code, text)
+    return True
+
+
+def _pregreeted(session: Session) -> bool:
+    """Whether the client talked before it was greeted, which no mail client does."""
+    peer = session.peer
+    enforced = session.plan.options.smtp_enforce_sync if peer.enforce_sync is None else peer.enforce_sync
+    if not enforced or not peer.address or peer.is_local:
+        return False
+    if not session.reader.pending():
+        if not session.link.readable():
+            return False
+        session.reader.feed(session.link.recv())  # PeerGone when it only hung up
+    talk = session.reader.take()[:150].decode("latin-1")
+    shown = talk.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
+    session.log_refusal(
+        "SMTP protocol synchronization error (input sent without waiting for greeting): rejected connection from"
+        f' {session.id_fields()} input="{shown}"'
+    )
+    session.say(554, "SMTP synchronization error")
+    session.end("synchronization-error")
+    return True
+
+
+def helo(session: Session, command: Command) -> None:
+    """HELO and EHLO."""
+    peer, options = session.peer, session.plan.options
+    esmtp = command.verb == "EHLO"
+    name = helo_name(command.argument, options.helo_allow_chars)
+    if name is None:
+        shown = command.argument or "(no argument given)"
+        session.log_refusal(f"rejected {command.verb} from {session.who()}: syntactically invalid argument(s): {shown}")
+        if not (command.argument and session.host_in("helo_accept_junk_hosts")):
+            return session.syntax_error(501, f"Syntactically invalid {command.verb} argument(s)", command.line)
+        name = command.argument
+    peer.helo_name = Tainted(name)
+    peer.esmtp = esmtp
+    peer.helo_verified = peer.helo_verify_failed = False
+    set_protocol(session)
+    if not _verified(session, command):
+        return None
+    if session.scope.trace is not None and options.helo_lookup_domains is not None:
+        session.scope.trace("host", f"{name} in helo_lookup_domains? no (end of list)")
+    if peer.address and not peer.host_name and not peer.host_lookup_done and _wants_lookup(session, name):
+        session.scope.services.lookup_host_name(session.scope)
+    if options.acl_smtp_helo is not None:
+        verdict = ask(session, "helo")
+        if not verdict.accepted:
+            reply = refuse(session, "helo", verdict, f"EHLO or HELO {command.argument}")
+            session.protocol.forget_helo()
+            peer.helo_name = ""
+            return session.reply(reply)
+        custom = verdict.user_message
+    else:
+        custom = None
+    session.new_message()
+    session.per_connection = per_connection_limit(session)
+    offer = offer_of(session) if esmtp else Offer()
+    session.protocol.helo(esmtp, offer)
+    greeting = custom or _hello(session)
+    session.say(250, "\n".join([greeting, *offer.lines()]) if esmtp else greeting)
+    return None
+
+
+def _wants_lookup(session: Session, name: str) -> bool:
+    domains = session.plan.options.helo_lookup_domains
+    if domains is None or name.startswith("["):
+        return False
+    try:
+        return domains.match(session.scope, lower(name)) is not None
+    except (Deferred, ExpansionFailed):
+        return False
+
+
+def _verified(session: Session, command: Command) -> bool:
+    """helo_verify_hosts and helo_try_verify_hosts; False when the command was refused."""
+    if not session.peer.address or session.scope.trace is not None:
+        return True
+    must = session.host_in("helo_verify_hosts")
+    if not must and not session.host_in("helo_try_verify_hosts"):
+        return True
+    peer, scope = session.peer, session.scope
+    name = lower(peer.helo_name)
+    deferred = False
+    if name.startswith("["):
+        peer.helo_verified = name[1:-1].removeprefix("ipv6:") == peer.address
+    else:
+        scope.services.lookup_host_name(scope)
+        deferred = peer.host_lookup_deferred
+        names = [lower(peer.host_name), *(lower(alias) for alias in peer.host_aliases)]
+        peer.helo_verified = name in names or _resolves_to_peer(session, name)
+    peer.helo_verify_failed = not peer.helo_verified
+    if peer.helo_verified or not must:
+        return True
+    if deferred:
+        session.log_refusal(f"temporarily rejected {command.verb} from {session.who()}: cannot verify {peer.helo_name}")
+        session.say(451, f"Temporary problem: can't verify {peer.helo_name}")
+    else:
+        session.log_refusal(
+            f"rejected {command.verb} from {session.who()}: name {peer.helo_name} does not match the host"
+        )
+        session.say(550, f"{command.verb} argument does not match calling host")
+    peer.helo_name = ""
+    session.protocol.forget_helo()
+    return False
+
+
+def _resolves_to_peer(session: Session, name: str) -> bool:
+    resolver = session.scope.services.resolver
+    if resolver is None or not name:
+        return False
+    kind = "AAAA" if ":" in session.peer.address else "A"
+    try:
+        answer = resolver.query(name, kind)
+    except (Deferred, ValueError):
+        return False
+    return any(session.peer.address == getattr(record, "address", None) for record in getattr(answer, "records", ()))
+
+
+def set_protocol(session: Session) -> None:
+    """``$received_protocol``: smtp, esmtp, with s for TLS and a for AUTH; local- in front on standard input."""
+    peer = session.peer
+    word = "esmtp" if peer.esmtp else "smtp"
+    if peer.tls.cipher:
+        word += "s"
+    if peer.authenticator:
+        word += "a"
+    peer.received_protocol = word if peer.address else f"local-{word}"
+
+
+def _hello(session: Session) -> str:
+    peer = session.peer
+    ident = f"{peer.ident} at " if peer.ident else ""
+    address = f" [{peer.address}]" if peer.address else ""
+    return f"{session.hostname} Hello {ident}{peer.host_name or peer.helo_name}{address}"
+
+
+def offer_of(session: Session) -> Offer:
+    """What EHLO lists for this client."""
+    options, peer = session.plan.options, session.peer
+    limit = size_limit(session)
+    offer = Offer(size=limit, eight_bit=options.accept_8bitmime)
+    offer.dsn = session.host_in("dsn_advertise_hosts")
+    offer.etrn = options.acl_smtp_etrn is not None
+    offer.vrfy = options.acl_smtp_vrfy is not None
+    offer.expn = options.acl_smtp_expn is not None
+    offer.pipelining = "no_pipelining" not in peer.controls and session.host_in("pipelining_advertise_hosts")
+    offer.auth = advertised_mechanisms(session)
+    offer.chunking = session.host_in("chunking_advertise_hosts")
+    if not peer.tls.cipher and peer.address and session.host_in("tls_advertise_hosts"):
+        offer.starttls = session.starttls = _tls_ready(session)
+    else:
+        session.starttls = False
+    offer.prdr = options.prdr_enable
+    offer.smtputf8 = session.host_in("smtputf8_advertise_hosts")
+    return offer
+
+
+def _tls_ready(session: Session) -> bool:
+    """STARTTLS is offered when there is something to start it with."""
+    return session.plan.options.tls_certificate is not None
+
+
+def advertised_mechanisms(session: Session) -> list[str]:
+    """The mechanisms of the server authenticators whose advertise condition holds, each once."""
+    authenticators = session.runtime.config.authenticators
+    if not authenticators or not session.host_in("auth_advertise_hosts"):
+        return []
+    from mta.receive.security import offered_authenticators
+
+    found: dict[str, None] = {}
+    for authenticator in offered_authenticators(session):
+        found[authenticator.public_name] = None
+    return list(found)
+
+
+def quit_(session: Session, _command: Command) -> None:
+    """QUIT: acl_smtp_quit may choose the words, not the outcome."""
+    text = f"{session.hostname} closing connection"
+    if session.plan.options.acl_smtp_quit is not None:
+        verdict = ask(session, "quit")
+        if verdict.ruling is Ruling.ERROR:
+            session.log(f"ACL for QUIT returned ERROR: {verdict.log_message or ''}")
+        if verdict.user_message:
+            text = verdict.user_message
+    session.say(221, text)
+    session.done = True
+    session.peer.notquit_reason = ""

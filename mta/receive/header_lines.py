@@ -1,0 +1,68 @@
+"""Header lines out of text, and text made into header lines (RFC 5322 2.2; manual section 48.12 and 57)."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from mta.mail.headers import TYPES, Header
+from mta.text.ascii import lower
+
+# a name of printing characters, white space before the colon as old mailers wrote it, and the folded lines after it
+_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LETTERS = {
+    name: letter for name, letter in TYPES.items() if name not in ("return-path", "delivery-date", "envelope-to")
+}
+_RESENT = {"resent-" + name: letter for name, letter in _LETTERS.items() if name != "received"}
+
+
+def split_header(text: str) -> tuple[list[Header], int, int]:
+    """(header lines, where the header ends, where the body begins) of a message with LF line ends.
+
+    The header ends at an empty line, which is no part of the body, or before the first line that is no field.
+    """
+    lines: list[Header] = []
+    at, size = 0, len(text)
+    while at < size:
+        found = _FIELD.match(text, at)
+        if found is None:
+            break
+        line = found.group()
+        lines.append(Header(line if line.endswith("\n") else line + "\n", _letter(found.group(1))))
+        at = found.end()
+    body = at + 1 if text.startswith("\n", at) else at
+    return lines, at, body
+
+
+def _letter(name: str) -> str:
+    return _LETTERS.get(lower(name), " ")
+
+
+def resent(lines: list[Header]) -> bool:
+    """Whether the message has been resent: one Resent- field is enough (RFC 5322 3.6.6)."""
+    return any(line.text[:7].isascii() and lower(line.text[:7]) == "resent-" for line in lines)
+
+
+def mark_resent(lines: list[Header]) -> None:
+    """The letters of a resent message: the Resent- fields have them, the plain ones of sender and id do not."""
+    for line in lines:
+        name = lower(line.name)
+        letter = _RESENT.get(name)
+        if letter is not None:
+            line.type = letter
+        elif name in ("from", "sender", "message-id", "reply-to"):
+            line.type = " "
+
+
+def date_text(seconds: float) -> str:
+    """RFC 5322 3.3 in local time: ``Mon, 23 Nov 2026 01:25:41 +0000``."""
+    parts = time.localtime(seconds)
+    offset = parts.tm_gmtoff // 60
+    sign = "-" if offset < 0 else "+"
+    hours, minutes = divmod(abs(offset), 60)
+    return (
+        f"{_DAYS[parts.tm_wday]}, {parts.tm_mday:02d} {_MONTHS[parts.tm_mon - 1]} {parts.tm_year}"
+        f" {parts.tm_hour:02d}:{parts.tm_min:02d}:{parts.tm_sec:02d} {sign}{hours:02d}{minutes:02d}"
+    )

@@ -1,0 +1,170 @@
+"""One SMTP session: its objects, replies waiting to be sent, error counts. Commands are in the files beside this one.
+
+Nothing is sent before ``flush``: the replies to a pipelined group go out together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mta.errors import Deferred, ExpansionFailed
+from mta.log.lines import connection_name
+from mta.mail.message import Message
+from mta.mail.peer import Peer
+from mta.receive.link import Link
+from mta.receive.plan import Plan, Runtime
+from mta.scope.scope import Scope
+from mta.smtp.replies import Reply, render
+from mta.smtp.server import ServerSession
+from mta.wire import lines as wire
+
+HISTORY = 20
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything that the commands of one session share. One thread's alone."""
+
+    runtime: Runtime
+    plan: Plan
+    link: Link
+    scope: Scope
+    peer: Peer
+    protocol: ServerSession
+    reader: wire.LineReader
+    on_accepted: Callable[[str], None]
+    out: list[bytes] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)  # ids to tell of once their 250 is sent
+    timeout: float = 300.0
+    done: bool = False
+    synprot_errors: int = 0
+    unknown_commands: int = 0
+    nonmail: int = 0
+    free_helo: bool = True  # the next HELO or EHLO, RSET, STARTTLS does not count as nonmail
+    free_rset: bool = True
+    free_starttls: bool = True
+    free_auth: bool = True
+    per_connection: int = 0
+    mail_commands: int = 0  # MAIL commands so far
+    discard: str = ""  # "MAIL", "RCPT", "DATA": the ACL that discards the message under way
+    too_many: bool = False  # recipients_max was passed
+    last_was_rcpt: bool = False
+    starttls: bool = False  # offered
+    chunks: object = None  # data.Intake of a message under way by BDAT
+    doing: Callable[[str], None] = lambda _text: None  # scoreboard
+    count_received: Callable[[], None] = lambda: None
+    pretend: bool = False  # -bh
+    commands_seen: bool = False
+
+    @property
+    def hostname(self) -> str:
+        return self.peer.active_hostname
+
+    def say(self, code: int, text: str) -> None:
+        """Queue a reply."""
+        self.out.append(render(code, text))
+
+    def reply(self, reply: Reply) -> None:
+        self.out.append(render(reply.code, reply.text))
+        if reply.close:
+            self.done = True
+
+    def flush(self) -> None:
+        """Send all queued replies, then tell of the messages that they acknowledge."""
+        if self.out:
+            data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
+            self.out.clear()
+            self.link.send(data)
+        if self.accepted:
+            for message_id in self.accepted:
+                self.on_accepted(message_id)
+            self.accepted.clear()
+
+    def who(self) -> str:
+        """The peer as log lines name it, without ``H=``."""
+        return connection_name(self.peer, self.plan.selectors)
+
+    def log(self, line: str, message_id: str = "") -> None:
+        self.runtime.log.main(line, message_id)
+
+    def log_refusal(self, line: str, message_id: str = "") -> None:
+        """Main and reject log."""
+        self.runtime.log.main(line, message_id)
+        self.runtime.log.reject(line, message_id)
+
+    def host_in(self, name: str) -> bool:
+        """Whether the peer is in the host list of this option; no answer (Deferred) counts as no."""
+        entry = self.plan.lists[name]
+        if self.scope.trace is not None:
+            return self._host_in_traced(name)
+        if entry is True or entry is False:
+            return entry
+        try:
+            return entry.match(self.scope, self.peer.address) is not None
+        except (Deferred, ExpansionFailed) as error:
+            self.runtime.log.panic(f"{name}: {error.message}")
+            return False
+
+    def _host_in_traced(self, name: str) -> bool:
+        entry = self.plan.lists[name]
+        value = getattr(self.plan.options, name, None)
+        assert self.scope.trace is not None
+        if entry is True or entry is False:
+            answer, why = entry, 'matched "*"' if entry else "option unset" if value is None else "end of list"
+        else:
+            answer = entry.match(self.scope, self.peer.address) is not None
+            why = f'matched "{value.source}"' if answer and value is not None else "end of list"
+        self.scope.trace("host", f"host in {name}? {'yes' if answer else 'no'} ({why})")
+        return answer
+
+    def remember(self, word: str) -> None:
+        """A command word for ``$smtp_command_history`` and the log."""
+        history = self.peer.smtp_history
+        history.append(word)
+        if len(history) > HISTORY + 1:
+            del history[0]
+
+    def syntax_error(self, code: int, text: str, line: str) -> None:
+        """A protocol or syntax error: replied to, counted, and the session ended when there are too many."""
+        self.synprot_errors += 1
+        if "smtp_syntax_error" in self.plan.selectors and code == 501:
+            self.log(f'SMTP syntax error in "{line}" {self.id_fields()} {text}')
+        elif "smtp_protocol_error" in self.plan.selectors and code == 503:
+            self.log(f'SMTP protocol error in "{line}" {self.id_fields()} {text}')
+        limit = self.plan.options.smtp_max_synprot_errors
+        if limit > 0 and self.synprot_errors > limit:
+            self.say(code, f"{text}\nToo many syntax or protocol errors")
+            history = self.peer.smtp_history
+            shown = ",".join(history[-HISTORY - 1 : -1] if len(history) > HISTORY else history[:-1])
+            shown = f"C={'...' if len(history) > HISTORY else ''}{shown}" if shown else "NULL"
+            self.log_refusal(
+                f"SMTP call from {self.who()} dropped: too many syntax or protocol errors"
+                f' (last command was "{line}",  {shown})'
+            )
+            self.end("synprot-error")
+            return
+        self.say(code, text)
+
+    def id_fields(self) -> str:
+        """``H=... U=...``."""
+        from mta.log.lines import peer_id
+
+        return peer_id(self.peer, self.plan.selectors).lstrip(" ")
+
+    def end(self, reason: str) -> None:
+        """The session is over after the replies so far; ``reason`` is $smtp_notquit_reason."""
+        self.peer.notquit_reason = reason
+        self.done = True
+
+    def new_message(self) -> Message:
+        """Forget the transaction; an empty message takes its place."""
+        message = Message(received_time=time.time())
+        self.scope.message = message
+        self.scope.body = None
+        self.scope.recipient = None
+        self.discard = ""
+        self.too_many = False
+        self.chunks = None
+        return message
