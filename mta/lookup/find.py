@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mta.errors import ExpansionFailed
 from mta.lookup.base import LookupType, lookups
@@ -165,9 +165,9 @@ def _only_reads(query: str) -> bool:
     return not word.startswith(("insert", "update", "delete", "replace", "create", "drop", "begin", "commit", "set "))
 
 
-def message_cache(scope: Scope, name: str) -> dict[object, str | None]:
+def message_cache(scope: Scope, name: str) -> dict[object, Any]:
     """A dictionary that lives as long as the scope's message: another Message object starts another one."""
-    kept: dict[object, str | None] | None
+    kept: dict[object, Any] | None
     owner, kept = scope.caches.get(name, (None, None))
     if owner is not scope.message or kept is None:
         kept = {}
