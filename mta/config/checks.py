@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from mta.config.config import Config
 from mta.errors import ConfigError, Where
+from mta.match.compile import check_names
 from mta.registry import nearest
 from mta.settings.options import RawOption, option_fields
 from mta.settings.sections import RawDriver
@@ -39,6 +41,35 @@ def check_references(config: Config, errors: list[ConfigError]) -> None:
     instances = {instance.name: instance for instance in config.raw.routers}
     _check_routers(config, instances, errors)
     _check_transports(config, errors)
+    _check_lists(config, errors)
+
+
+def _check_lists(config: Config, errors: list[ConfigError]) -> None:
+    """Named lists that are mentioned and do not exist, lookups and patterns that cannot work."""
+    whole = Where(config.file, 0)
+
+    def check(value: object, where: Where, what: str) -> None:
+        try:
+            check_names(value, config.site, where)
+        except ConfigError as error:
+            errors.append(ConfigError(f"{what}: {error.message}", error.where))
+
+    for item in config.raw.lists:
+        check(getattr(config.site.lists, item.kind).get(item.name), item.where, item.name)
+    for name in option_fields(type(config.main)):
+        check(getattr(config.main, name), place(config.raw.main, name, whole), name)
+    kinds: list[tuple[str, Iterable[Any], list[RawDriver]]] = [
+        ("router", config.routers, config.raw.routers),
+        ("transport", config.transports.values(), config.raw.transports),
+    ]
+    for kind, made, raw in kinds:
+        instances = {instance.name: instance for instance in raw}
+        for thing in made:
+            instance = instances[thing.name]
+            for owner in (thing.options, thing.driver):
+                for name in option_fields(type(owner)):
+                    where = place(instance.options, name, instance.where)
+                    check(getattr(owner, name), where, f"{thing.name} {kind}: {name}")
 
 
 def _check_acls(config: Config, errors: list[ConfigError]) -> None:

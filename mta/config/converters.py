@@ -106,6 +106,16 @@ def expanded_or_none(value: str, where: Where) -> Expansion | None:
     return expanded(value, where) if value else None
 
 
+def items(value: str, where: Where) -> tuple[Expansion, ...]:
+    """A list split as it stands in the file, each item compiled; empty items go."""
+    return tuple(expanded(item, where) for item in split_list(value) if item)
+
+
+def header_items(value: str, where: Where) -> tuple[Expansion, ...]:
+    """Header lines: a list whose separator is a newline unless it names another."""
+    return tuple(expanded(item, where) for item in split_list(value, "\n") if item)
+
+
 def checked(parse: Callable[[str], object], what: str) -> Converter:
     """Compiled text, whose value is checked at once where nothing in it expands."""
 
@@ -202,6 +212,8 @@ CONVERTERS: dict[str, Converter] = {
     "string": text,
     "expanded": expanded_or_none,
     "expanded_or_empty": expanded,
+    "expanded_items": items,
+    "header_items": header_items,
     "bool": boolean,
     "bool_expanded": expanded,
     "int": integer,

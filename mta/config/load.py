@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mta.config.builtin_macros import builtin
@@ -127,7 +128,8 @@ def _named_lists(raw: RawConfig, errors: list[ConfigError]) -> NamedLists:
     makers = {"domain": domain_list, "host": host_list, "address": address_list, "local_part": local_part_list}
     for item in raw.lists:
         try:
-            getattr(lists, item.kind)[item.name] = matcher(makers[item.kind])(item.text, item.where)
+            maker = partial(makers[item.kind], cache=item.cached)
+            getattr(lists, item.kind)[item.name] = matcher(maker)(item.text, item.where)
         except ConfigError as error:
             errors.append(ConfigError(f"{item.name}: {error.message}", item.where))
     return lists

@@ -49,7 +49,7 @@ HARMLESS = {
 ALIASES = {"return_size_limit": "bounce_return_size_limit"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class MainOptions:
     # naming and qualifying
     primary_hostname: str = option("string", "")

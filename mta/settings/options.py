@@ -137,7 +137,7 @@ def _convert(info: OptionInfo, lines: list[RawOption], converters: Mapping[str, 
         values = [convert(text, line.where) for text, line in zip(texts, lines, strict=True)]
         if info.kind in ("expanded_items", "header_items"):
             return tuple(item for value in values for item in value)
-        return tuple(values)
+        return tuple(value for value in values if value is not None)  # empty text counts as unset
     return convert((info.joins or "").join(texts), lines[0].where)
 
 
