@@ -104,12 +104,12 @@ def make(
     if cls is None:
         errors.append(ConfigError(_no_driver(section, kind, instance.name, chosen.value, registry), chosen.where))
         return None
+    before = len(errors)
     mine, own = option_fields(generic), option_fields(cls)
     planned = names.driver_options(section, chosen.value)
     for option in instance.options:
         if option.name not in mine and option.name not in own:
             errors.append(unknown_option(option.name, [*mine, *own], planned, option.where))
-    before = len(errors)
     try:
         options: Any = bind(generic, instance.options, CONVERTERS, errors)
         driver: Any = bind(cls, [o for o in instance.options if o.name not in mine], CONVERTERS, errors)

@@ -67,11 +67,19 @@ def load(path: str | None = None, macros: Mapping[str, str] | None = None, *, tr
 
 def sort_errors(errors: list[ConfigError], raw: RawConfig) -> list[ConfigError]:
     """In the order of the file, included files where they stand; each message once."""
-    order: dict[str, int] = {}
+    position = {(line.where.file, line.where.line): number for number, line in enumerate(raw.lines)}
+    lines: dict[str, list[int]] = {}
     for line in raw.lines:
-        order.setdefault(line.where.file, len(order))
+        lines.setdefault(line.where.file, []).append(line.where.line)
+
+    def place(error: ConfigError) -> tuple[int, int]:
+        """Directives and lines that could not be read are no logical lines: they come after the last one before."""
+        file, number = error.where
+        before = [line for line in lines.get(file, ()) if line <= number]
+        return (position[file, before[-1]] if before else -1, number)
+
     unique = {str(error): error for error in errors}
-    return sorted(unique.values(), key=lambda error: (order.get(error.where.file, -1), error.where.line))
+    return sorted(unique.values(), key=place)
 
 
 def _check_owner(file: str) -> None:
