@@ -234,11 +234,8 @@ def enough_space(session: Session, size: int) -> bool:
     state = session.runtime.services.state
     checked, free, inodes = state.get("receive.space", (0.0, 0, 0))
     if now - checked > 1.0:  # statvfs once a second is as good as once a message
-        layout = getattr(session.runtime.spool, "layout", None)
-        if layout is None:
-            return True
         try:
-            found = os.statvfs(layout.directory)
+            found = os.statvfs(session.runtime.spool_directory)
         except OSError:
             return True
         # a file system that counts no inodes has room for them

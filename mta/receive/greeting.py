@@ -219,12 +219,9 @@ def advertised_mechanisms(session: Session) -> list[str]:
     authenticators = session.runtime.config.authenticators
     if not authenticators or not session.host_in("auth_advertise_hosts"):
         return []
-    from mta.receive.security import offered_authenticators
+    from mta.sasl.server import advertised
 
-    found: dict[str, None] = {}
-    for authenticator in offered_authenticators(session):
-        found[authenticator.public_name] = None
-    return list(found)
+    return list(dict.fromkeys(auth.public_name for auth in advertised(authenticators, session.scope)))
 
 
 def quit_(session: Session, _command: Command) -> None:

@@ -31,7 +31,7 @@ class Intake:
     """One message. Limits are in bytes; 0 is none."""
 
     __slots__ = (
-        "_head", "_header_limit", "_incoming", "_limit", "_line_limit", "_searched",
+        "_head", "_header_limit", "_incoming", "_limit", "_line_limit", "_searched", "_whole_line",
         "body_lines", "body_size", "body_zeros", "fault", "header_size", "headers", "size",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class Intake:
         self._line_limit = line_limit
         self._head: bytearray | None = bytearray()
         self._searched = 0
+        self._whole_line = True
         self.headers: list[Header] = []
         self.header_size = 0
         self.size = 0  # bytes so far, header included
@@ -87,7 +88,9 @@ class Intake:
         if data:
             self.body_size += len(data)
             self.body_lines += data.count(b"\n")
-            self.body_zeros += data.count(b"\0")
+            if 0 in data:
+                self.body_zeros += data.count(b"\0")
+            self._whole_line = data.endswith(b"\n")
             self._incoming.write(data)
 
     def _fail(self, fault: Fault) -> None:
@@ -96,6 +99,8 @@ class Intake:
         self._incoming.abandon()
 
     def finish(self) -> None:
-        """The end of the message."""
+        """The end of the message; a last line without its end gets one, as Exim does."""
         if self._head is not None:
             self._split()
+        if self.fault is None and self.body_size and not self._whole_line:
+            self._body(b"\n")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -55,6 +57,8 @@ class Runtime(Protocol):
     def log(self) -> Any: ...
     @property
     def services(self) -> Services: ...
+    @property
+    def spool_directory(self) -> str: ...
     def scope(self, *, peer: Peer = ..., message: Message = ...) -> Scope: ...
 
 
@@ -67,6 +71,9 @@ class Plan:
     size_limit: int | None
     per_connection: int | None
     selectors: frozenset[str]
+    login: str  # who messages from the network belong to: exim_user
+    uid: int
+    gid: int
     lists: dict[str, bool | HostList]  # host lists by option name; True: everybody, False: nobody
 
 
@@ -95,14 +102,27 @@ def _make(runtime: Runtime) -> Plan:
     for name in HOST_LISTS:
         value = getattr(options, name, None)
         lists[name] = False if value is None or not value.source.strip() else value.source.strip() == "*" or value
+    site = runtime.config.site
+    uid = site.uid if site.uid >= 0 else os.geteuid()
     return Plan(
         options=options,
+        login=login_of(uid),
+        uid=uid,
+        gid=site.gid if site.gid >= 0 else os.getegid(),
         timeout=_constant(options.smtp_receive_timeout, parse_time),
         size_limit=_constant(options.message_size_limit, parse_size),
         per_connection=_constant(options.smtp_accept_max_per_connection, parse_size),
         selectors=runtime.log.selectors,
         lists=lists,
     )
+
+
+def login_of(uid: int) -> str:
+    """The login name of a user id, or its number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _constant(text: Expansion | None, parse: Callable[[str], float | int | None]) -> Any:

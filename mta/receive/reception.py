@@ -100,9 +100,9 @@ def _refused(session: Session, command: Command, code: int, text: str) -> None:
 def _flawed(session: Session, text: str) -> None:
     flaw = session.reader.flaw
     session.remember("?")
-    if flaw & NUL:
-        return session.syntax_error(501, "wire.NUL characters are not allowed in SMTP commands", text)
-    if flaw & OVERLONG:
+    if flaw & wire.NUL:
+        return session.syntax_error(501, "NUL characters are not allowed in SMTP commands", text)
+    if flaw & wire.OVERLONG:
         return session.syntax_error(500, "command line too long", text[:64])
     if flaw & (wire.BARE_LF | wire.BARE_CR):
         return session.syntax_error(501, "lines must end with CRLF", text)

@@ -161,6 +161,12 @@ class Session:
     def new_message(self) -> Message:
         """Forget the transaction; an empty message takes its place."""
         message = Message(received_time=time.time())
+        peer, plan = self.peer, self.plan
+        if peer.is_local:
+            message.originator_login, message.originator_uid = peer.caller_login, peer.caller_uid
+            message.originator_gid = peer.caller_gid
+        else:
+            message.originator_login, message.originator_uid, message.originator_gid = plan.login, plan.uid, plan.gid
         self.scope.message = message
         self.scope.body = None
         self.scope.recipient = None
