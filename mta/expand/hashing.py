@@ -8,8 +8,8 @@ from __future__ import annotations
 from mta.errors import ExpansionFailed
 
 _LETTERS = "abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101)
-_PRIMES += (103, 107, 109, 113)
+_PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101]
+_PRIMES += [103, 107, 109, 113]
 
 
 def text_hash(text: str, length: int, letters: int = 26) -> str:

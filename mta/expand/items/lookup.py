@@ -6,24 +6,22 @@ A lookup's value is clean whatever its key was; its file must not come from a pe
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from mta.errors import Deferred, ExpansionFailed
+from mta.errors import Deferred
 from mta.expand.base import Closure, items
-from mta.expand.nodes import Branches, Node, isolated, value_item
+from mta.expand.nodes import EMPTY, Node, isolated, like, value_item
 from mta.expand.parser import Parser
-from mta.lookup.base import LookupType, lookups
+from mta.lookup.find import Search, parse_type, search
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 
 _TYPE = re.compile(r"[^\s{]*")
-_PARTIAL = re.compile(r"partial(?:[0-9]*)(?:\([^)]*\))?-")
 
 
 @items.register("lookup")
 def parse(parser: Parser, name: str) -> Node:
-    key = None
-    if parser.skip_space() == "{":
-        key = isolated(parser.braced())
+    key = parser.braced() if parser.skip_space() == "{" else None
     parser.skip_space()
     found = _TYPE.match(parser.text, parser.pos)
     assert found is not None
@@ -31,49 +29,17 @@ def parse(parser: Parser, name: str) -> Node:
     if not type_text or not type_text[0].isalpha():
         parser.fail("missing lookup type")
     parser.pos = found.end()
-    kind = _kind(parser, type_text)
-    if kind.style == "single" and key is None:
+    kind = parse_type(type_text)
+    if kind.single and key is None:
         parser.fail(f'missing {{key}} for single-key "{type_text}" lookup')
-    if kind.style == "query" and key is not None:
+    if not kind.single and key is not None:
         parser.fail(f'a single key was given for lookup type "{type_text}", which is not a single-key lookup type')
-    second = isolated(parser.argument("lookup file-or-query arg"))
-    branches = parser.branches(name)
-    if key is None:
-        return _restoring(type_text, lambda _scope: "", second, branches)
-    return _restoring(type_text, second, key, branches)
-
-
-def _kind(parser: Parser, type_text: str) -> LookupType:
-    bare = type_text.partition(",")[0]
-    if bare.startswith("partial"):
-        prefix = _PARTIAL.match(bare)
-        if prefix is None:
-            parser.fail(f'format error in lookup type "{type_text}"')
-        bare = bare[prefix.end() :]
-    bare = bare.partition("*")[0]
-    found = lookups.get(bare)
-    if found is None:
-        parser.fail(f'unknown lookup type "{bare}"')
-    return found
-
-
-def _restoring(type_text: str, file: Closure, key: Closure, branches: Branches) -> Node:
-    from mta.lookup.find import lookup
-
-    def fetch(scope: Scope) -> str | None:
-        path, wanted = file(scope), key(scope)
-        if path.__class__ is Tainted:
-            scope.services.log_panic(f"Tainted filename for search: '{path}'")
-            raise ExpansionFailed(f"Tainted filename for search: '{path}'")
-        try:
-            return lookup(scope, type_text, path, wanted)
-        except Deferred as error:
-            raise Deferred(f'lookup of "{wanted}" gave DEFER: {error.message}') from None
-
-    inner = value_item(fetch, branches).run
+    second = parser.argument("lookup file-or-query arg")
+    file, wanted = (EMPTY, second) if key is None else (second, key)
+    inner = value_item(_fetch(kind, isolated(file), isolated(wanted)), parser.branches(name)).run
 
     def run(scope: Scope) -> str:
-        # a partial match sets $1 and $2 for the strings only
+        # a partial match sets $1 and $2 for the strings of the item only
         kept = scope.captures
         try:
             return inner(scope)
@@ -81,3 +47,23 @@ def _restoring(type_text: str, file: Closure, key: Closure, branches: Branches) 
             scope.captures = kept
 
     return Node(run)
+
+
+def _fetch(kind: Search, file: Closure, key: Closure) -> Callable[[Scope], str | None]:
+    def fetch(scope: Scope) -> str | None:
+        path, wanted = file(scope), key(scope)
+        if path.__class__ is Tainted:
+            scope.services.log_panic(f"Tainted filename for search: '{path}'")
+        try:
+            hit = search(scope, kind, path, wanted)
+        except Deferred as error:
+            raise Deferred(f'lookup of "{wanted}" gave DEFER: {error.message}') from None
+        if hit is None:
+            return None
+        if kind.partial >= 0 or hit.wild is not None:
+            # a key found as it is has no wild part, and is its own fixed part
+            wild, fixed = (hit.wild, hit.fixed) if hit.wild is not None else ("", wanted)
+            scope.captures = ["", like(wild or "", wanted), like(fixed or "", wanted)]
+        return hit.value
+
+    return fetch
