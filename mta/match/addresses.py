@@ -92,7 +92,7 @@ class AddressItems:
             negated, item = unnegated(raw)
             place = len(items.negated)
             items.negated.append(negated)
-            self.data.append(item_text(raw if self.in_file else item, self.whole))
+            self.data.append(item_text(item, self.whole))
             try:
                 test = self._test(items, place, item, caseful)
             except ExpansionFailed as failure:
@@ -142,6 +142,8 @@ class AddressItems:
                 self.low.add(lower(item), place)
             self.exact.add(item, place)
             return None
+        if caseful and simple and domain != lower(domain):
+            return None  # as in _index_domain
         inner = build_one("domain", domain, self.whole)
         items.references.extend(inner.references)
         if inner.fault:

@@ -36,7 +36,7 @@ class Unknown(Exception):
 class Modes:
     """What ``+include_unknown`` and kin made of the items after them."""
 
-    unknown: str = "fail"  # fail, include, ignore
+    unknown: str = "fail"  # fail, include, ignore; in a file also raise
     defer: str = "defer"  # defer, include, ignore
 
 
@@ -73,6 +73,8 @@ class Items(Generic[S]):
         try:
             return test(scope, subject, depth)
         except Unknown:
+            if modes.unknown == "raise":
+                raise
             if modes.unknown == "ignore":
                 return None
             return _INCLUDED if modes.unknown == "include" else _ENDS

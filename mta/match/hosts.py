@@ -63,6 +63,7 @@ class HostItems:
     whole: str
     addresses_only: bool = False
     in_file: bool = False
+    modes: Modes = field(default_factory=Modes)  # at the start of the list
     index: NetworkIndex = field(default_factory=NetworkIndex)
     data: list[str] = field(default_factory=list)
     star: int = -1
@@ -82,7 +83,7 @@ class HostItems:
 
     def build(self, raw_items: list[str]) -> Items[HostSubject]:
         items: Items[HostSubject] = Items(self.quick)
-        states = {"unknown": "fail", "defer": "defer"}
+        states = {"unknown": self.modes.unknown, "defer": self.modes.defer}
         for raw in raw_items:
             state = None if self.in_file else _STATES.get(raw)
             if state is not None:
@@ -91,9 +92,9 @@ class HostItems:
             negated, item = unnegated(raw)
             place = len(items.negated)
             items.negated.append(negated)
-            self.data.append(item_text(raw if self.in_file else item, self.whole))
+            self.data.append(item_text(item, self.whole))
             try:
-                test = self._test(items, place, item)
+                test = self._test(items, place, item, Modes(**states))
             except ExpansionFailed as failure:
                 items.fault = items.fault or failure.message
                 continue
@@ -101,7 +102,7 @@ class HostItems:
                 items.slow.append((place, test, Modes(**states)))
         return items
 
-    def _test(self, items: Items[HostSubject], place: int, item: str) -> Test[HostSubject] | None:
+    def _test(self, items: Items[HostSubject], place: int, item: str, modes: Modes) -> Test[HostSubject] | None:
         """The test for an item; None when the index holds it or it never matches."""
         if item == "*":
             self.star = place if self.star < 0 else self.star
@@ -118,7 +119,7 @@ class HostItems:
             items.references.append(f"host:{item[1:]}")
             return _named(item[1:])
         if not self.in_file and item.startswith("/"):
-            return self._file(item_text(item, self.whole))
+            return self._file(item_text(item, self.whole), modes)
         if item == "@[]":
             return _interfaces(line)
         if ";" in item and item[0] not in "^*":
@@ -129,13 +130,18 @@ class HostItems:
             return _wild_name(item, self.data[place])
         return _plain_name(None if item == "@" else item.rstrip("."), line)
 
-    def _file(self, path: str) -> Test[HostSubject]:
+    def _file(self, path: str, modes: Modes) -> Test[HostSubject]:
         only = self.addresses_only
+        # The lines live under the modes of the list around them; what ends the list is for that list to do.
+        inner = Modes(
+            "ignore" if modes.unknown == "ignore" else "raise", "ignore" if modes.defer == "ignore" else "defer"
+        )
 
         def build(lines: list[str]) -> Items[HostSubject]:
-            return HostItems("", only, in_file=True).build(lines)
+            return HostItems("", only, in_file=True, modes=inner).build(lines)
 
-        return file_item(path, "ip" if only else "host", self.whole, build, hash_anywhere=True)
+        kind = f"{'ip' if only else 'host'} {inner.unknown} {inner.defer}"
+        return file_item(path, kind, self.whole, build, hash_anywhere=True)
 
 
 def _named(name: str) -> Test[HostSubject]:

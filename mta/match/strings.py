@@ -54,12 +54,12 @@ class StringItems:
     lengths: list[int] = field(default_factory=list)  # of the end after "*", -1 for whole names
 
     def quick(self, subject: Subject) -> tuple[int, Hit | None]:
-        text = subject.text if self.kind != "domain" else subject.low
-        place = (self.exact if subject.caseful else self.low).first(text if subject.caseful else subject.low)
+        text = subject.text if subject.caseful else subject.low
+        place = (self.exact if subject.caseful else self.low).first(text)
         if self.caseful:
-            other = self.exact.first(text)
+            other = self.exact.first(subject.text)
             if other >= 0 and (place < 0 or other < place):
-                place = other
+                text, place = subject.text, other
         if place < 0:
             return -1, None
         if isinstance(subject.text, Tainted):
@@ -78,7 +78,7 @@ class StringItems:
             negated, item = unnegated(raw)
             place = len(items.negated)
             items.negated.append(negated)
-            self.data.append(item_text(raw if self.in_file else item, self.whole))
+            self.data.append(item_text(item, self.whole))
             self.lengths.append(-1)
             try:
                 self._add(items, place, item, caseful_from)
