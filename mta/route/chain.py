@@ -116,7 +116,7 @@ def route_all(
             if recipient.unseen:
                 clone = _unseen_clone(routers, recipient)
                 if clone is not None:
-                    waiting.append(clone)
+                    waiting.appendleft(clone)
     return results
 
 
@@ -125,12 +125,17 @@ def _quiet(routers: list[Router], recipient: Recipient) -> bool:
 
 
 def _unseen_clone(routers: list[Router], recipient: Recipient) -> Recipient | None:
-    """The copy that goes on to the next router (option ``unseen``): data kept, header changes dropped."""
+    """The copy that goes on to the next router (option ``unseen``): data kept, header changes dropped.
+
+    The address becomes the parent of both, of what this router made of it and of the copy.
+    """
+    recipient.unseen = False
+    recipient.parent = replace(recipient)
     names = [router.name for router in routers]
     position = names.index(recipient.router) + 1
     if position >= len(names):
         return None
-    clone = make_recipient(recipient.address, parent=replace(recipient, unseen=False))
+    clone = make_recipient(recipient.address, parent=recipient.parent)
     clone.address_data, clone.set_vars = recipient.address_data, dict(recipient.set_vars)
     clone.errors_to = recipient.top.errors_to
     clone.notify, clone.orcpt = recipient.notify, recipient.orcpt
@@ -242,7 +247,7 @@ def _place_children(routers: list[Router], router: Router, recipient: Recipient,
     if recipient.unseen:
         clone = _unseen_clone(routers, recipient)
         if clone is not None:
-            answer.children.append(clone)
+            answer.children.insert(0, clone)
 
 
 def _try_router(router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Answer | Skip:

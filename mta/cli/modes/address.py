@@ -79,28 +79,28 @@ def test_address(call: Call, text: str) -> int:
     asking = Asking(address_test=True, transports=config.transports)
     results = route_all(config.routers, [make_recipient(address)], scope, asking)
     code = DELIVERABLE
+    seen: set[str] = set()
     for result in in_order(call, results):
-        code = max(code, _show(call, result, "is undeliverable"))
+        code = max(code, _show(call, result, "is undeliverable", seen))
     return code
 
 
 def in_order(call: Call, results: list[Result]) -> list[Result]:
-    """As Exim lists them: failures, deferrals, local deliveries (the last routed first), remote ones."""
+    """As Exim lists them: what ends at once, then local deliveries and remote ones, the last routed first."""
     transports = call.config().transports
-
-    def rank(result: Result) -> int:
-        if isinstance(result.answer, Failed):
-            return 0
-        if isinstance(result.answer, RouteDeferred):
-            return 1
+    ended, local, remote = [], [], []
+    for result in results:
         transport = transports.get(result.recipient.transport)
-        return 2 if transport is None or transport.local else 3
+        if not isinstance(result.answer, Accepted) or result.recipient.kind != "address":
+            ended.append(result)
+        elif transport is None or transport.local:
+            local.append(result)
+        else:
+            remote.append(result)
+    return [*ended, *reversed(local), *reversed(remote)]
 
-    failed, deferred, local, remote = ([result for result in results if rank(result) == wanted] for wanted in range(4))
-    return [*failed, *deferred, *reversed(local), *remote]
 
-
-def _show(call: Call, result: Result, failure: str) -> int:
+def _show(call: Call, result: Result, failure: str, seen: set[str]) -> int:
     recipient, answer = result.recipient, result.answer
     secret = not call.is_admin()
     if isinstance(answer, Failed):
@@ -115,16 +115,18 @@ def _show(call: Call, result: Result, failure: str) -> int:
         call.write(f"mail to {recipient.address} is discarded\n{_parents(recipient)}")
         return DELIVERABLE
     if isinstance(answer, Accepted):
-        _show_accepted(call, recipient, answer)
+        _show_accepted(call, recipient, answer, seen)
     return DELIVERABLE
 
 
-def _show_accepted(call: Call, recipient: Recipient, answer: Accepted) -> None:
+def _show_accepted(call: Call, recipient: Recipient, answer: Accepted, seen: set[str]) -> None:
     if recipient.kind != "address" and recipient.parent is not None:
         call.write(f"{recipient.parent.address} -> {recipient.address}\n{_parents(recipient.parent)}")
         call.write(f"  transport = {answer.transport or recipient.transport}\n")
         return
-    call.write(f"{recipient.address}\n{_parents(recipient)}")
+    duplicate = "   [duplicate, would not be delivered]" if recipient.unique in seen else ""
+    seen.add(recipient.unique)
+    call.write(f"{recipient.address}{duplicate}\n{_parents(recipient)}")
     call.write(f"  router = {recipient.router}, transport = {answer.transport or 'unset'}\n")
     for line in host_lines(recipient.hosts):
         call.write(line)
@@ -169,7 +171,8 @@ def verify_address(call: Call, text: str) -> int:
         asking = Asking(verify="S" if sender else "R", transports=call.config().transports)
         config = call.config()
         results = route_all(config.routers, [make_recipient(address)], scope, asking)
-        return max((_show(call, result, "failed to verify") for result in in_order(call, results)), default=0)
+        seen: set[str] = set()
+        return max((_show(call, result, "failed to verify", seen) for result in in_order(call, results)), default=0)
     found = call.runtime().services.verify_address(scope, address, is_sender=sender)
     return _verdict(call, address, found)
 

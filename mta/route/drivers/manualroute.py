@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 from mta.errors import ConfigError, Deferred, ExpansionFailed, ForcedFail
+from mta.expand.compiler import compile_text
 from mta.mail.host import Host
 from mta.mail.recipient import Recipient
 from mta.match.compile import domain_list
@@ -60,7 +61,7 @@ class ManualRoute:
             if text:
                 pattern, rest = take_word(text)
                 hosts, rest = take_word(rest)
-                self.rules.append(Rule(domain_list(pattern), hosts, rest.split()))
+                self.rules.append(Rule(domain_list(compile_text(pattern)), hosts, rest.split()))
 
     def route(self, router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Answer:
         try:
@@ -141,7 +142,7 @@ class ManualRoute:
                 return RouteDeferred(f'host lookup for "{item.name}" did not complete: {error}')
             any_ignored = any_ignored or some
             if not exists:
-                answer = self._not_found(scope, item)
+                answer = self._not_found(router, scope, item)
                 if answer is not None:
                     return answer
                 continue
@@ -174,8 +175,8 @@ class ManualRoute:
         random.shuffle(addresses)
         return hosts, some, bool(addresses)
 
-    def _not_found(self, scope: Scope, item: HostItem) -> Answer | None:
-        text = f'lookup of host "{item.name}" failed'
+    def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:
+        text = f'lookup of host "{item.name}" failed in {router.name} router'
         match self.host_find_failed:
             case "decline":
                 return Declined(text)

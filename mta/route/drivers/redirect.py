@@ -124,9 +124,8 @@ class Redirect:
             return RouteDeferred(f'error in redirect data: ":{item.kind}:" is not permitted')
         code, text = self._code(item, scope)
         if item.kind == "fail":
-            message = text or "forced failure"
-            return Failed(message, smtp_message=text or "forced failure", code=code)
-        return RouteDeferred(text or "forced defer", smtp_message=text or "forced defer")
+            return Failed(item.text or "forced failure", smtp_message=text or "forced failure", code=code)
+        return RouteDeferred(item.text or "forced defer", smtp_message=text or "forced defer")
 
     def _code(self, item: Item, scope: Scope) -> tuple[str, str]:
         """An SMTP code at the start of the text, when its first digit fits; and the text without it."""
