@@ -10,9 +10,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dns.rdata import Rdata
+if TYPE_CHECKING:
+    from dns.rdata import Rdata
 
 Status = Literal["ok", "nodata", "nxdomain", "again"]
 

@@ -9,21 +9,24 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import psutil
+from typing import TYPE_CHECKING
 
 from mta.mail.peer import Peer
 from mta.net import records
-from mta.net.resolver import Resolver
 from mta.net.sockets import split_port
 from mta.text import ascii as ascii_text
 from mta.text.lists import split_list
+
+if TYPE_CHECKING:
+    from mta.net.resolver import Resolver
 
 MAXIMUM_NAMES = 20  # a hostile zone may hold thousands of PTR records, each costs a look-up
 
 
 def interface_addresses(families: Sequence[int] = (socket.AF_INET, socket.AF_INET6)) -> list[str]:
     """All IP addresses of this machine's interfaces, without scope ids."""
+    import psutil  # for the few processes that ask
+
     found: dict[str, None] = {}
     for entries in psutil.net_if_addrs().values():
         for entry in entries:

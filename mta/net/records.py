@@ -8,12 +8,16 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
-
-import dns.name
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from mta.net.answer import Answer, Status
-from mta.net.resolver import Resolver, _text
+from mta.text.ascii import lower
+
+if TYPE_CHECKING:
+    # dnspython costs a tenth of a second, which a command that asks no question must not pay
+    import dns.name
+
+    from mta.net.resolver import Resolver
 
 T = TypeVar("T")
 
@@ -56,7 +60,7 @@ class Tlsa(NamedTuple):
 
 def domain_text(name: dns.name.Name) -> str:
     """A name of a record as byte text: lower case, no final dot; the root is "."."""
-    return _text(name)
+    return lower(b".".join(name.labels).decode("latin-1").rstrip(".")) if len(name.labels) > 1 else "."
 
 
 def _found(answer: Answer, value: Callable[[Any], T]) -> Found[T]:
@@ -73,7 +77,7 @@ def _found(answer: Answer, value: Callable[[Any], T]) -> Found[T]:
 
 def mx(resolver: Resolver, domain: str, **widening: bool) -> Found[Mx]:
     """MX records, lowest preference first; ``widening`` is query's qualify_single and search_parents."""
-    found = _found(resolver.query(domain, "MX", **widening), lambda r: Mx(r.preference, _text(r.exchange)))
+    found = _found(resolver.query(domain, "MX", **widening), lambda r: Mx(r.preference, domain_text(r.exchange)))
     found.values.sort(key=lambda record: record.preference)
     return found
 
@@ -81,7 +85,7 @@ def mx(resolver: Resolver, domain: str, **widening: bool) -> Found[Mx]:
 def srv(resolver: Resolver, name: str, **widening: bool) -> Found[Srv]:
     """SRV records, lowest priority first."""
     found = _found(
-        resolver.query(name, "SRV", **widening), lambda r: Srv(r.priority, r.weight, r.port, _text(r.target))
+        resolver.query(name, "SRV", **widening), lambda r: Srv(r.priority, r.weight, r.port, domain_text(r.target))
     )
     found.values.sort(key=lambda record: record.priority)
     return found
@@ -110,7 +114,7 @@ def ptr(resolver: Resolver, address: str) -> Found[str]:
     name = reverse_name(address)
     if name is None:
         return Found("nxdomain", error=f"{address} is not an IP address")
-    return _found(resolver.query(name, "PTR"), lambda r: _text(r.target))
+    return _found(resolver.query(name, "PTR"), lambda r: domain_text(r.target))
 
 
 def addresses(

@@ -22,6 +22,7 @@ from dns.rdatatype import RdataType
 from mta.net.answer import NEGATIVE_DEFAULT, NEGATIVE_MAXIMUM, Answer, AnswerCache, Status
 from mta.net.exchange import NoAnswer, ask
 from mta.net.hosts_file import HostsFile
+from mta.net.records import domain_text
 from mta.net.resolv_conf import NameServer, read_resolv_conf
 from mta.text import ascii as ascii_text
 from mta.text.patterns import Pattern
@@ -206,9 +207,9 @@ class Resolver:
         kind = dns.rdatatype.from_text(rdtype)
         aliases, records, ttls = {}, {}, {}
         for rrset in reply.answer:
-            owner = _text(rrset.name)
+            owner = domain_text(rrset.name)
             if rrset.rdtype == RdataType.CNAME and kind != RdataType.CNAME and len(rrset):
-                aliases[owner] = (_text(rrset[0].target), rrset.ttl)
+                aliases[owner] = (domain_text(rrset[0].target), rrset.ttl)
             elif rrset.rdtype == kind and len(rrset):
                 records[owner], ttls[owner] = tuple(rrset), rrset.ttl
         current, ttl = name, float("inf")
@@ -232,13 +233,8 @@ class Resolver:
         if not reply.flags & dns.flags.AA:
             return False
         wanted = RdataType.NS if reply.answer else RdataType.SOA
-        owner = next((_text(rrset.name) for rrset in reply.authority if rrset.rdtype == wanted), None)
+        owner = next((domain_text(rrset.name) for rrset in reply.authority if rrset.rdtype == wanted), None)
         return owner is not None and self.trust_aa(owner)
-
-
-def _text(name: dns.name.Name) -> str:
-    """A name as lower-case byte text without the final dot."""
-    return ascii_text.lower(b".".join(name.labels).decode("latin-1").rstrip(".")) if len(name.labels) > 1 else "."
 
 
 def _negative_ttl(reply: Message) -> float:
