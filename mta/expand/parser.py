@@ -12,7 +12,6 @@ from mta.errors import ExpansionFailed
 from mta.expand import base, references
 from mta.expand.cursor import Cursor
 from mta.expand.nodes import EMPTY, Branches, Condition, Node, concat, forced_fail, literal
-from mta.scope.scope import Scope
 
 # Each level costs a few Python frames, both here and when the closures run.
 MAX_DEPTH = 100
@@ -266,8 +265,3 @@ class Within:
         if isinstance(error, ExpansionFailed):
             error.message = f"{error.message} {self.suffix}"
             error.args = (error.message,)
-
-
-def slots_kept(condition: Condition, scope: Scope) -> dict[str, object]:
-    """The values of the slots that a condition may set, for restoring them."""
-    return {name: getattr(scope, name) for name in condition.sets}

@@ -8,52 +8,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mta.errors import ExpansionFailed
+from mta.errors import ConfigError, ExpansionFailed
 from mta.expand.base import conditions
+from mta.expand.compiler import constant_text
 from mta.expand.conditions.addresses import ip_version
 from mta.expand.listwork import split
 from mta.expand.nodes import Condition, isolated
 from mta.expand.parser import Parser
+from mta.match import compile as lists
 from mta.scope.expansion import Expansion, Matched
 from mta.scope.scope import Scope
 from mta.text.ascii import lower
 
 SETS = frozenset(["captures", "value"])
-_KINDS = {
-    "match_domain": "domain_list",
-    "match_address": "address_list",
-    "match_local_part": "local_part_list",
-    "match_ip": "host_list_ip",
+_MAKERS: dict[str, Callable[[Expansion], Any]] = {
+    "match_domain": lists.domain_list,
+    "match_address": lists.address_list,
+    "match_local_part": lists.local_part_list,
+    "match_ip": lists.host_list_ip,
 }
 
 
-@conditions.register(*_KINDS)
+@conditions.register(*_MAKERS)
 def parse_match(parser: Parser, name: str) -> Condition:
     subject = isolated(parser.condition_argument(name, 0))
     parser.condition_bracket(name, 1)
-    listing = _compiled(_KINDS[name], parser.literal_braced())
+    try:
+        listing = _MAKERS[name](constant_text(parser.literal_braced()))
+    except ConfigError as error:
+        raise ExpansionFailed(error.message) from None
     is_ip = name == "match_ip"
 
     def test(scope: Scope) -> bool:
         text = subject(scope)
         if is_ip and text and not ip_version(text):
             raise ExpansionFailed(f'"{text}" is not an IP address')
-        found: Matched | None = listing(scope).match(scope, text)
+        found: Matched | None = listing.match(scope, text)
         if found is None:
             return False
         scope.value = found.data
         return True
 
     return Condition(test, SETS)
-
-
-def _compiled(maker: str, text: str) -> Callable[[Scope], Any]:
-    from mta.expand.compiler import constant_text
-    from mta.match import compile as lists
-
-    source: Expansion = constant_text(text)
-    ready = getattr(lists, maker)(source)
-    return lambda _scope: ready
 
 
 @conditions.register("inlist", "inlisti")

@@ -6,9 +6,9 @@ import hmac
 
 from mta.errors import ExpansionFailed
 from mta.expand.base import items
-from mta.expand.hashing import number_hash, substring, text_hash
 from mta.expand.nodes import Node
 from mta.expand.numbers import signed
+from mta.expand.operators.case import number_hash, substr, text_hash
 from mta.expand.parser import Parser
 from mta.scope.scope import Scope
 
@@ -33,7 +33,7 @@ def parse_cuts(parser: Parser, name: str) -> Node:
         second = _number(values[1], name, positive=True) if len(values) == 3 else None
         text = values[-1]
         if name == "substr":
-            return substring(text, first, second)
+            return substr(text, first, second)
         if name == "length":
             return text[:first]
         if name == "hash":
