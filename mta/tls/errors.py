@@ -1,0 +1,25 @@
+"""What goes wrong with TLS, as one exception whose message is for the log, in the words of Exim's OpenSSL build."""
+
+from __future__ import annotations
+
+from mta.errors import MtaError
+
+MAX_SHOWN = 300
+
+
+class TlsFailed(MtaError):
+    """No TLS session came about. ``message``: ``(SSL_accept): reason`` and the like, without the peer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def reason(error: Exception) -> str:
+    """An OpenSSL error's own words; it keeps a queue of (library, function, reason)."""
+    parts = error.args[0] if error.args else ""
+    if isinstance(parts, list):
+        text = "; ".join(": ".join(str(word) for word in part if word) for part in parts)
+    else:
+        text = " ".join(str(part) for part in error.args)
+    return (text or type(error).__name__)[:MAX_SHOWN]
