@@ -23,7 +23,7 @@ MODES = {
     "brw": "rewrite",
     "brt": "retry",
     "bi": "aliases",
-    "be": "expand",
+    "be": "evaluate",
     "bh": "session",
     "bhc": "session",
     "bs": "submit",
@@ -74,6 +74,9 @@ def main(program: str, argv: list[str]) -> int:
         return FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except PermissionError as error:
+        call.error(f"mta: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
         return FAILED
     except KeyboardInterrupt:
         return 130
