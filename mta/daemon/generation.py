@@ -70,6 +70,10 @@ class Generation:
             for sock in listeners:
                 sock.close()
 
+    def arrivals_socket(self) -> socket.socket:
+        """Where new messages are announced to the queue manager."""
+        return self.wires.arrivals[1]
+
     def child_ended(self, role: str, index: int) -> None:
         """Clean up after a child, in the master."""
         if role == SMTP:

@@ -24,8 +24,9 @@ def run(call: Call) -> int:
         return 1
     test = test_address if call.arguments.mode == "bt" else verify_address
     code = DELIVERABLE
+    seen: set[str] = set()
     for address in addresses(call):
-        code = max(code, test(call, address))
+        code = max(code, test(call, address, seen))
         call.stdout.flush()
     return code
 
@@ -68,8 +69,8 @@ def new_scope(call: Call) -> Scope:
     return scope
 
 
-def test_address(call: Call, text: str) -> int:
-    """-bt: route the address and all that it leads to."""
+def test_address(call: Call, text: str, seen: set[str]) -> int:
+    """-bt: route the address and all that it leads to; ``seen`` are those of this call that have been shown."""
     address = qualified(call, text)
     if not isinstance(address, str):
         call.write(f"syntax error: {address.message}\n")
@@ -79,7 +80,6 @@ def test_address(call: Call, text: str) -> int:
     asking = Asking(address_test=True, transports=config.transports)
     results = route_all(config.routers, [make_recipient(address)], scope, asking)
     code = DELIVERABLE
-    seen: set[str] = set()
     for result in in_order(call, results):
         code = max(code, _show(call, result, "is undeliverable", seen))
     return code
@@ -159,7 +159,7 @@ def host_lines(hosts: list[Host]) -> list[str]:
     return lines
 
 
-def verify_address(call: Call, text: str) -> int:
+def verify_address(call: Call, text: str, seen: set[str]) -> int:
     """-bv and -bvs: one line an address; with -v as -bt shows it."""
     sender = call.arguments.mode == "bvs"
     address = qualified(call, text)
@@ -171,7 +171,6 @@ def verify_address(call: Call, text: str) -> int:
         asking = Asking(verify="S" if sender else "R", transports=call.config().transports)
         config = call.config()
         results = route_all(config.routers, [make_recipient(address)], scope, asking)
-        seen: set[str] = set()
         return max((_show(call, result, "failed to verify", seen) for result in in_order(call, results)), default=0)
     found = call.runtime().services.verify_address(scope, address, is_sender=sender)
     return _verdict(call, address, found)
