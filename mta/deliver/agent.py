@@ -1,0 +1,111 @@
+"""The local delivery agent: the one process that keeps root's rights, for deliveries under the recipients' ids.
+
+``LocalAgent.loop`` takes streams handed over a socket pair and forks a child for each; it reads nothing else and
+parses nothing. ``AgentClient.connect`` is what delivery workers call (``services.state["local_agent"]``).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mta.config.runtime import Runtime
+from mta.deliver.child import AGENT, serve
+
+MAX_CHILDREN = 200
+_POLL = 0.5
+
+
+@dataclass(slots=True)
+class AgentWires:
+    """Made by the master before it forks: every worker may use ``client``, the agent owns ``server``."""
+
+    server: socket.socket
+    client: socket.socket
+
+
+def make_agent_wires() -> AgentWires:
+    """A datagram pair; each request is one datagram that carries a stream's end."""
+    server, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    return AgentWires(server, client)
+
+
+@dataclass(slots=True)
+class AgentClient:
+    """For processes that gave their rights up; threads may share it."""
+
+    sock: socket.socket
+
+    def connect(self) -> socket.socket:
+        """A stream whose other end is a fresh child of the agent. OSError when there is no agent."""
+        ours, theirs = socket.socketpair()
+        try:
+            socket.send_fds(self.sock, [b"D"], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ours
+
+
+def use_agent(runtime: Runtime, wires: AgentWires) -> None:
+    """Make a worker's local deliveries go through the agent."""
+    runtime.services.state[AGENT] = AgentClient(wires.client)
+
+
+@dataclass(slots=True)
+class LocalAgent:
+    """``stopping`` is asked between requests; children under way are waited for at the end."""
+
+    runtime: Runtime
+    sock: socket.socket
+    stopping: Callable[[], bool] = lambda: False
+
+    def loop(self) -> int:
+        """Until ``stopping`` or until every client is gone."""
+        children: set[int] = set()
+        while not self.stopping():
+            self._reap(children)
+            busy = len(children) >= MAX_CHILDREN
+            ready = select.select([] if busy else [self.sock], [], [], 0.01 if busy else _POLL)[0]
+            if ready and not self._accept(children):
+                break
+        for pid in children:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        return 0
+
+    def _accept(self, children: set[int]) -> bool:
+        data, fds, _, _ = socket.recv_fds(self.sock, 16, 1)
+        if not data and not fds:
+            return False
+        if len(fds) != 1:
+            return True
+        stream = socket.socket(fileno=fds[0])
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self.sock.close()
+                self.runtime.after_fork()
+                serve(self.runtime, stream)
+                code = 0
+            finally:
+                os._exit(code)
+        stream.close()
+        children.add(pid)
+        return True
+
+    def _reap(self, children: set[int]) -> None:
+        for pid in list(children):
+            try:
+                done, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done = pid
+            if done:
+                children.discard(pid)

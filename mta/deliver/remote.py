@@ -1,0 +1,49 @@
+"""Remote deliveries of one message: batches in threads, at most remote_max_parallel at once; outcomes as they come."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+
+from mta.deliver.child import call
+from mta.mail.outcome import Outcome, Status
+from mta.scope.scope import Scope
+from mta.transport.base import Batch, Transport
+
+Job = tuple[Transport, Batch, Scope]
+
+
+def run_remote(jobs: list[Job], parallel: int, panic: Callable[[str], None]) -> Iterator[list[Outcome]]:
+    """The outcomes of each batch, in the order in which they end. Each job has a scope of its own."""
+    if len(jobs) <= 1 or parallel <= 1:
+        for job in jobs:
+            yield _one(job, panic)
+        return
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    done: queue.SimpleQueue[list[Outcome]] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+
+    def work() -> None:
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            done.put(_one(job, panic))
+
+    for _ in range(min(parallel, len(jobs))):
+        threading.Thread(target=work, daemon=True).start()
+    for _ in jobs:
+        yield done.get()
+
+
+def _one(job: Job, panic: Callable[[str], None]) -> list[Outcome]:
+    transport, batch, scope = job
+    try:
+        return call(transport, batch, scope)
+    except Exception:
+        panic(f"{batch.message.id} bug in {transport.name} transport: {traceback.format_exc()}")
+        return [Outcome(one, Status.DEFERRED, "internal error in the transport", errno=-1) for one in batch.recipients]

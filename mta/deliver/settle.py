@@ -1,0 +1,175 @@
+"""What comes of an outcome: journal first and synced, then log lines, retry hints, message log (``Settler``).
+
+It also keeps the tally: which envelope recipients are done, what failed and is to bounce, what waits.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from mta.config.runtime import Runtime
+from mta.deliver.retry import RetryBook
+from mta.log import lines
+from mta.mail.message import NOTIFY_SUCCESS
+from mta.mail.outcome import Outcome, Status
+from mta.mail.recipient import Recipient
+from mta.spool.locked import Locked
+
+SUPPRESSED = "no delivery: -N"
+
+
+def unique_of(recipient: Recipient) -> str:
+    """What duplicates and the journal know an address by."""
+    return recipient.unique or recipient.address
+
+
+@dataclass(slots=True)
+class Settler:
+    """One delivery attempt's books. ``open`` counts the unfinished descendants of each envelope recipient."""
+
+    runtime: Runtime
+    locked: Locked
+    retry: RetryBook
+    open: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, list[Recipient]] = field(default_factory=dict)
+    delivered: list[Outcome] = field(default_factory=list)  # for success DSNs
+    failed: list[Outcome] = field(default_factory=list)  # to bounce, then to journal
+    deferred: list[Outcome] = field(default_factory=list)
+    freeze: str = ""  # why the message is to be frozen
+    quiet: set[int] = field(default_factory=set)  # id() of recipients with disable_logging
+
+    def expect(self, recipient: Recipient) -> None:
+        """This recipient's fate will be told."""
+        top = unique_of(recipient.top)
+        self.open[top] = self.open.get(top, 0) + 1
+
+    def settle(self, outcomes: list[Outcome], *, return_path: str, local: bool) -> None:
+        """Everything that one call of a transport brought."""
+        done = [outcome for outcome in outcomes if outcome.status == Status.DELIVERED]
+        if done:
+            self._journal([outcome.recipient for outcome in done])
+        sender, selectors = self.locked.message.sender, self.runtime.log.selectors
+        first = True
+        for outcome in outcomes:
+            if outcome.status == Status.DELIVERED:
+                now = time.time()
+                line = lines.delivered(
+                    outcome,
+                    selectors,
+                    sender=sender,
+                    return_path=return_path,
+                    local=local,
+                    first=first,
+                    suppressed=outcome.message == SUPPRESSED,
+                    queued_for=self.queued_for(now),
+                )
+                first = False
+                self._log(
+                    outcome,
+                    line,
+                    msglog=f"{outcome.recipient.address}: {outcome.recipient.transport} transport succeeded",
+                )
+                self.retry.learn(outcome.recipient, outcome.retry, failed=False)
+                self._note_success(outcome)
+            else:
+                self._unsuccessful(outcome, return_path)
+
+    def queued_for(self, now: float) -> float:
+        """Seconds since the message came, for QT=."""
+        message = self.locked.message
+        if "queue_time_exclusive" in self.runtime.log.selectors:
+            return now - (message.received_complete or message.received_time)
+        return now - message.received_time
+
+    def _note_success(self, outcome: Outcome) -> None:
+        if outcome.recipient.top.notify & NOTIFY_SUCCESS and not outcome.dsn_aware:
+            self.delivered.append(outcome)
+
+    def _unsuccessful(self, outcome: Outcome, return_path: str) -> None:
+        if outcome.status == Status.DEFERRED:
+            out_of_time = self.retry.learn(outcome.recipient, outcome.retry, failed=True)
+            if out_of_time and not outcome.freeze:
+                outcome.status = Status.FAILED
+                text = "retry timeout exceeded"
+                outcome.message = f"{outcome.message}: {text}" if outcome.message else text
+                self._log(outcome, self._deferred_line(outcome))
+        else:
+            self.retry.learn(outcome.recipient, outcome.retry, failed=False)
+        if outcome.status == Status.FAILED:
+            self.fail(outcome, return_path)
+        else:
+            self.defer(outcome)
+
+    def _deferred_line(self, outcome: Outcome) -> str:
+        return lines.deferred(outcome, self.runtime.log.selectors)
+
+    def defer(self, outcome: Outcome, *, log: bool = True) -> None:
+        """The recipient waits."""
+        self.deferred.append(outcome)
+        if outcome.freeze:
+            self.freeze = self.freeze or outcome.message
+        if log:
+            self._log(outcome, self._deferred_line(outcome))
+        if outcome.log_extra.get("panic"):
+            self.runtime.log.panic(self._deferred_line(outcome), self.locked.id)
+
+    def fail(self, outcome: Outcome, return_path: str = "") -> None:
+        """The recipient is given up; journalled only when its bounce is safe."""
+        self.failed.append(outcome)
+        self._log(
+            outcome,
+            lines.failed(
+                outcome,
+                self.runtime.log.selectors,
+                sender=self.locked.message.sender,
+                return_path=return_path or self.locked.message.sender,
+            ),
+        )
+
+    def discard(self, recipient: Recipient, what: str = ":blackhole:") -> None:
+        """Nothing is to be delivered for it (manual section 53.8)."""
+        self.log_line(lines.discarded(recipient, what))
+        self._journal([recipient])
+
+    def bounced(self, outcomes: list[Outcome]) -> None:
+        """Their bounce is in the spool, or none is owed: they are done with."""
+        self._journal([outcome.recipient for outcome in outcomes])
+
+    def _journal(self, recipients: list[Recipient]) -> None:
+        """Recipients, their duplicates, and envelope addresses whose last descendant this was.
+
+        The journal is skipped for the last of a message: its removal is synced, and is the better record.
+        """
+        finished: list[str] = []
+        for recipient in recipients:
+            for one in (recipient, *self.duplicates.pop(unique_of(recipient), ())):
+                finished.append(unique_of(one))
+                finished += self._closed(one)
+        addresses = [one for one in dict.fromkeys(finished) if one not in self.locked.message.delivered]
+        if self.all_done(addresses):
+            self.locked.message.delivered.update(addresses)
+            return
+        self.locked.journal(addresses)
+
+    def _closed(self, recipient: Recipient) -> list[str]:
+        """The envelope address when this was its last descendant."""
+        top = recipient.top
+        key = unique_of(top)
+        self.open[key] = self.open.get(key, 1) - 1
+        return [unique_of(top), top.address] if self.open[key] <= 0 else []
+
+    def all_done(self, addresses: list[str]) -> bool:
+        """Whether the message ends with these, and nothing else is owed for it."""
+        done = self.locked.message.delivered.union(addresses)
+        owed = self.deferred or self.failed or self.delivered
+        return not owed and all(r.address in done for r in self.locked.message.recipients)
+
+    def _log(self, outcome: Outcome, line: str, msglog: str = "") -> None:
+        if id(outcome.recipient) not in self.quiet:
+            self.log_line(line, msglog)
+
+    def log_line(self, line: str, msglog: str = "") -> None:
+        """A line in the main log and the message's own."""
+        self.runtime.log.main(line, self.locked.id)
+        self.runtime.log.msglog(self.locked.id, msglog or lines.msglog_form(line))
