@@ -204,6 +204,8 @@ def _run_chain(routers: list[Router], recipient: Recipient, scope: Scope, asking
             continue
         if isinstance(answer, Redirected):
             _place_children(routers, router, recipient, answer)
+        elif isinstance(answer, (Failed, RouteDeferred)):
+            recipient.router = router.name  # for R= on the log line
         return answer
     return _unrouteable(last, scope, message)
 
