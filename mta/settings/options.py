@@ -85,8 +85,11 @@ Converter = Callable[[str, Where], Any]
 
 
 def option_fields(cls: type) -> dict[str, OptionInfo]:
-    """The options that a class declares, in order."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
+    """The options that a class declares, in order, by the name that a file has for them.
+
+    A name that Python keeps for itself (``from``) is declared with an underscore behind it.
+    """
+    return {f.name.removesuffix("_"): f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
 
 
 def unknown_option(name: str, known: list[str], planned: frozenset[str], where: Where) -> ConfigError:
@@ -106,6 +109,7 @@ def bind(
     ``given`` fills fields that are no options. Defaults in text form are converted like values from a file.
     """
     infos = option_fields(cls)
+    fields = {f.name.removesuffix("_"): f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = dict(given)
     seen: dict[str, list[RawOption]] = {}
     for line in raw:
@@ -117,7 +121,7 @@ def bind(
             errors.append(ConfigError(f'"{name}" option set for the second time', lines[1].where))
             continue
         try:
-            values[name] = _convert(info, lines, converters)
+            values[fields.get(name, name)] = _convert(info, lines, converters)
         except ConfigError as error:
             message = error.message if name in error.message else f"{name}: {error.message}"
             errors.append(ConfigError(message, error.where if error.where.file else lines[0].where))

@@ -228,7 +228,8 @@ class _Delivery:
             return self.options.path(self.scope)
         except ExpansionFailed as error:
             raise BadCommand(
-                f'failed to expand string "{self.options.path.source}" for {self.transport.name} transport: {error.message}'
+                f'failed to expand string "{self.options.path.source}" for {self.transport.name} transport: '
+                f"{error.message}"
             ) from None
 
     def environment(self) -> dict[str, str]:
