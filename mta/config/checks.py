@@ -6,12 +6,14 @@ Exim finds most of these when a message comes by; here they are found at load.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mta.config.config import Config
 from mta.errors import ConfigError, Where
 from mta.match.compile import check_names
+from mta.net.resolv_conf import parse_nameservers
+from mta.net.sockets import split_port
 from mta.registry import nearest
 from mta.settings.options import RawOption, option_fields
 from mta.settings.sections import RawDriver
@@ -42,6 +44,23 @@ def check_references(config: Config, errors: list[ConfigError]) -> None:
     _check_routers(config, instances, errors)
     _check_transports(config, errors)
     _check_lists(config, errors)
+    _check_addresses(config, errors)
+
+
+def _check_addresses(config: Config, errors: list[ConfigError]) -> None:
+    """Options that hold IP addresses, with or without ports."""
+    parsers: dict[str, Callable[[str], object]] = {
+        "local_interfaces": split_port,
+        "extra_local_interfaces": split_port,
+        "dns_nameservers": lambda item: parse_nameservers([item]),
+    }
+    for name, parse in parsers.items():
+        for item in getattr(config.main, name):
+            try:
+                parse(item)
+            except ConfigError as error:
+                message = error.message if name in error.message else f'Malformed IP address "{item}" in {name}'
+                errors.append(ConfigError(message, place(config.raw.main, name, Where(config.file, 0))))
 
 
 def _check_lists(config: Config, errors: list[ConfigError]) -> None:
