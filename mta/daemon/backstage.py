@@ -11,8 +11,10 @@ from mta.daemon.delivery_worker import DeliveryWorker
 from mta.daemon.queue_manager import Manager, Worker
 from mta.daemon.signals import Signals, make_signals
 from mta.daemon.wires import Order, Report
+from mta.daemon.wires import announce as tell_manager
 from mta.deliver.agent import LocalAgent, use_agent
-from mta.deliver.message import deliver_message
+from mta.deliver.message import DeliverOptions, deliver_message
+from mta.spool.layout import HEADER
 
 if TYPE_CHECKING:
     from mta.daemon.generation import Generation
@@ -31,9 +33,9 @@ def run_queue_manager(generation: Generation, interval: float) -> int:
     runtime = Runtime.start(generation.config)
 
     def header_time(message_id: str) -> float:
-        path = runtime.spool.header_path(message_id)
+        folder = runtime.spool.find(message_id)
         try:
-            return os.stat(path).st_mtime if path else 0.0
+            return os.stat(os.path.join(folder, message_id + HEADER)).st_mtime if folder else 0.0
         except OSError:
             return 0.0
 
@@ -63,12 +65,11 @@ def run_delivery_worker(generation: Generation, index: int) -> int:
         use_agent(runtime, generation.agent)
 
     def announce(message_id: str) -> None:
-        from mta.daemon.wires import announce as tell
-
-        tell(generation.arrivals_socket(), message_id, deliver=True)
+        tell_manager(generation.arrivals_socket(), message_id, deliver=True)
 
     def deliver(order: Order) -> Report:
-        result = deliver_message(runtime, order.message_id, first=order.flags == "n", on_accepted=announce)
+        options = DeliverOptions(queue_run=order.flags == "q")
+        result = deliver_message(runtime, order.message_id, options, on_made=announce)
         return Report(order.message_id, result.left, result.due)
 
     worker = DeliveryWorker(

@@ -116,7 +116,7 @@ comment@local.example include@local.example caps@local.example Caps@local.exampl
 loop@local.example copied@local.example
 x@one.example x@a.two.example x@two.example x@three.example x@four5.example x@five.example x@six.example
 x@deferred.example list-request@lists.example list-owner@lists.example list@lists.example
-archive nobody ann@oracle.example "ann"@local.example "a_b"@local.example
+owner nobody ann@oracle.example "ann"@local.example "a_b"@local.example
 <ann@local.example> ann@ @local.example a@b@c
 """
 CASES = ADDRESSES.split()

@@ -78,7 +78,10 @@ def test_address(call: Call, text: str, seen: set[str]) -> int:
     config, scope = call.config(), new_scope(call)
     scope.trace = (lambda _selector, line: call.error(line)) if call.arguments.debug is not None else None
     asking = Asking(address_test=True, transports=config.transports)
-    results = route_all(config.routers, [make_recipient(address)], scope, asking)
+    recipient = make_recipient(address)
+    if "@" not in text:
+        recipient.unique = text  # as Exim: an unqualified argument is no duplicate of a whole address
+    results = route_all(config.routers, [recipient], scope, asking)
     code = DELIVERABLE
     for result in in_order(call, results):
         code = max(code, _show(call, result, "is undeliverable", seen))
