@@ -15,7 +15,7 @@ from mta.match.compile import check_names
 from mta.net.resolv_conf import parse_nameservers
 from mta.net.sockets import split_port
 from mta.registry import nearest
-from mta.settings.options import RawOption, option_fields
+from mta.settings.options import RawOption, option_fields, option_value
 from mta.settings.sections import RawDriver
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
@@ -88,7 +88,7 @@ def _check_lists(config: Config, errors: list[ConfigError]) -> None:
             for owner in (thing.options, thing.driver):
                 for name in option_fields(type(owner)):
                     where = place(instance.options, name, instance.where)
-                    check(getattr(owner, name), where, f"{thing.name} {kind}: {name}")
+                    check(option_value(owner, name), where, f"{thing.name} {kind}: {name}")
 
 
 def _check_acls(config: Config, errors: list[ConfigError]) -> None:

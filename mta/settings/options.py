@@ -92,6 +92,11 @@ def option_fields(cls: type) -> dict[str, OptionInfo]:
     return {f.name.removesuffix("_"): f.metadata["option"] for f in dataclasses.fields(cls) if "option" in f.metadata}
 
 
+def option_value(owner: object, name: str) -> Any:
+    """The value of an option by the name that a file has for it."""
+    return getattr(owner, f"{name}_") if hasattr(owner, f"{name}_") else getattr(owner, name)
+
+
 def unknown_option(name: str, known: list[str], planned: frozenset[str], where: Where) -> ConfigError:
     """The error for a name that is not declared: planned for later, or misspelt."""
     if name in planned:

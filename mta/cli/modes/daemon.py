@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mta.cli.arguments import QueueRun
+from mta.cli.arguments import QueueRun, Selection
 from mta.cli.call import Call
 
 
@@ -58,10 +58,28 @@ def daemon(call: Call, runs: list[QueueRun]) -> int:
 
 def run_once(call: Call, queue_run: QueueRun) -> int:
     """One queue run in this process."""
-    from mta.deliver.runner import run_queue
+    from mta.deliver.runner import Pick, QueueOptions, run_queue
 
-    code: int = run_queue(call.runtime(), queue_run)
-    return code
+    if queue_run.queue_name:
+        call.error("mta: named queues are not implemented in mta yet")
+        return 1
+
+    def pick(selection: Selection | None) -> Pick | None:
+        return None if selection is None else Pick(selection.text, selection.regex)
+
+    options = QueueOptions(
+        two_pass=queue_run.two_pass,
+        first_only=queue_run.first_only,
+        forced=queue_run.force,
+        frozen=queue_run.force_frozen,
+        local_only=queue_run.local_only,
+        start=queue_run.start_id,
+        stop=queue_run.stop_id,
+        recipients=pick(queue_run.recipients),
+        senders=pick(queue_run.senders),
+    )
+    run_queue(call.runtime(), options)
+    return 0
 
 
 def remove_pid_file(call: Call) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mta.cli.call import Call
 from mta.config.config import Config
 from mta.scope.options import ALIASES, MainOptions
-from mta.settings.options import OptionInfo, RawOption, option_fields
+from mta.settings.options import OptionInfo, RawOption, option_fields, option_value
 from mta.settings.sections import RawDriver
 from mta.system.users import find_user
 from mta.text.units import format_size, format_time
@@ -221,12 +221,12 @@ class Given(NamedTuple):
 
     def default(self, name: str) -> Any:
         """The default as the class declares it."""
-        return next(field.default for field in fields(self.owner) if field.name == name)
+        return next(field.default for field in fields(self.owner) if field.name.removesuffix("_") == name)
 
 
 def _print(call: Call, info: OptionInfo, name: str, given: Given, section: str) -> None:
     terse = call.arguments.terse
-    value = getattr(given.owner, name)
+    value = option_value(given.owner, name)
     if (info.hide or (section, name) in call.config().hidden) and not call.is_admin():
         call.write(f"{SECRET}\n" if terse else f"{name} = {SECRET}\n")
         return
