@@ -40,7 +40,8 @@ class Address(NamedTuple):
     """One address. ``text`` is canonical: no comments, routes, white space or brackets; ``local_part`` is as
     written, quotes included; ``domain`` is "" for an unqualified one, and for the null address.
 
-    ``start`` and ``end`` bound the place in the parsed text that a rewritten address would take.
+    ``start`` and ``end`` bound the place in the parsed text that a rewritten address would take;
+    ``item_start`` and ``item_end`` the whole item, phrase, comments and brackets included, a group's name left out.
     """
 
     text: str
@@ -48,6 +49,8 @@ class Address(NamedTuple):
     domain: str
     start: int
     end: int
+    item_start: int = 0
+    item_end: int = 0
 
 
 class AddressError(NamedTuple):
@@ -82,7 +85,7 @@ def parse_address(
     """
     plain = _PLAIN.match(text)
     if plain is not None and len(text) <= MAX_ADDRESS:
-        return Address(text, plain[1], plain[2], 0, len(text))
+        return Address(text, plain[1], plain[2], 0, len(text), 0, len(text))
     rules = Rules(
         allow_domain_literals,
         allow_null,
@@ -151,6 +154,7 @@ def _group_member(scanner: Scanner) -> Address:
     """The first address of a group, behind the colon; there may be none."""
     scanner.at += 1
     scanner.skip()
+    scanner.item = scanner.at
     scanner.rules = scanner.rules._replace(allow_group=False)
     if scanner.peek() in ("", ";"):
         raise Refused(EMPTY)
@@ -173,7 +177,7 @@ def _phrase(scanner: Scanner) -> bool:
 
 
 def _finish(scanner: Scanner, local_part: str, domain: str, start: int, brackets: int = 0) -> Address:
-    end = _trimmed_end(scanner.text, start, scanner.at)
+    end = max(scanner.token_end, start)
     for _ in range(brackets):
         if scanner.peek() != ">":
             if not scanner.peek():
@@ -188,7 +192,8 @@ def _finish(scanner: Scanner, local_part: str, domain: str, start: int, brackets
     text = f"{local_part}@{domain}" if domain else local_part
     if len(text) > MAX_ADDRESS:
         raise Refused(_too_long(text))
-    return Address(text, local_part, domain, start, end)
+    item_end = _trimmed_end(scanner.text, start, scanner.at)
+    return Address(text, local_part, domain, start, end, scanner.item, item_end)
 
 
 def _too_long(text: str) -> str:
@@ -306,8 +311,20 @@ def parse_address_list(
             if parsed.message != EMPTY:
                 out.append(AddressError(parsed.message, piece, start, end))
         else:
-            out.append(parsed._replace(start=parsed.start + start, end=parsed.end + start))
+            out.append(_moved(parsed, start))
     return out
+
+
+def _moved(parsed: Address, by: int) -> Address:
+    return Address(
+        parsed.text,
+        parsed.local_part,
+        parsed.domain,
+        parsed.start + by,
+        parsed.end + by,
+        parsed.item_start + by,
+        parsed.item_end + by,
+    )
 
 
 def local_part_of(address: str) -> str:

@@ -48,13 +48,15 @@ LITERAL = re.compile(r"\[[^\x00-\x20\x7f\[\]\\]*\]")
 class Scanner:
     """A cursor over one mailbox. Every read leaves ``at`` behind white space and comments."""
 
-    __slots__ = ("at", "label", "list_piece", "rules", "size", "text")
+    __slots__ = ("at", "item", "label", "list_piece", "rules", "size", "text", "token_end")
 
     def __init__(self, text: str, rules: Rules) -> None:
         self.text = text
         self.size = len(text)
         self.rules = rules
         self.at = 0
+        self.token_end = 0  # of the last word, dot, label or literal read
+        self.item = 0  # where the item begins, behind a group's name
         self.list_piece = rules.allow_group
         self.label = _LABEL_UTF8 if rules.allow_utf8 else _LABEL
 
@@ -84,13 +86,14 @@ class Scanner:
                 found = _ATOM.match(self.text, self.at)
                 if found:
                     out.append(found.group())
-                    self.at = found.end()
+                    self.at = self.token_end = found.end()
             self.skip()
             dots = False
             while self.peek() == ".":
                 dots = True
                 out.append(".")
                 self.at += 1
+                self.token_end = self.at
                 self.skip()
             if not dots or (self.peek() != '"' and not _ATOM.match(self.text, self.at)):
                 break
@@ -102,7 +105,7 @@ class Scanner:
         found = QUOTED.match(self.text, self.at)
         if found is None:
             raise Refused("unmatched doublequote in local part")
-        self.at = found.end()
+        self.at = self.token_end = found.end()
         return found.group()
 
     def domain(self) -> str:
@@ -120,7 +123,7 @@ class Scanner:
                 self._check_utf8()
                 raise Refused(_NO_DOMAIN)
             out.append(found.group())
-            self.at = found.end()
+            self.at = self.token_end = found.end()
             self._check_utf8()
             self.skip()
             if self.peek() != ".":
@@ -137,7 +140,7 @@ class Scanner:
         found = LITERAL.match(self.text, self.at)
         if found is None:
             raise Refused("malformed domain literal")
-        self.at = found.end()
+        self.at = self.token_end = found.end()
         self.skip()
         return found.group()
 
