@@ -20,6 +20,7 @@ from mta.daemon import systemd
 from mta.daemon.children import fork_child
 from mta.daemon.generation import Generation, child_ids
 from mta.daemon.listeners import Bound, bind, described
+from mta.daemon.preload import preload
 from mta.daemon.signals import Signals, make_signals
 from mta.errors import ConfigError
 
@@ -62,6 +63,7 @@ class Master:
 
     def run(self) -> int:
         """Until stopped. The exit code of the daemon."""
+        preload()
         self.signals.install(signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         setproctitle.setproctitle("mta: master")

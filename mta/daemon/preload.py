@@ -1,0 +1,45 @@
+"""Import in the master what its children will need, before the fork.
+
+The pages are then shared, and a child that has given its rights up needs to read no Python file:
+the interpreter may live where exim_user cannot look.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.util import find_spec
+
+import mta
+
+# rooms that run in the daemon's children; cli and ctl do not
+ROOMS = (
+    "text", "wire", "mail", "smtp", "settings", "net", "system", "hints", "scope", "lookup", "spool", "log", "tls",
+    "emailauth", "scan", "match", "expand", "sasl", "transport", "filter", "route", "acl", "config", "receive",
+    "deliver", "daemon",
+)  # fmt: skip
+# what libraries import at the moment of first use
+LATE = (
+    "queue", "sqlite3", "smtplib", "email.message", "encodings.idna", "encodings.latin_1", "dns.resolver",
+    "dns.rdtypes.ANY", "dns.rdtypes.IN", "OpenSSL.SSL", "cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec",
+)  # fmt: skip
+
+
+def preload() -> None:
+    """Import everything below ``mta`` that a child may run; optional client libraries only where they are installed."""
+    for room in ROOMS:
+        package = importlib.import_module(f"mta.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"mta.{room}."):
+            try:
+                importlib.import_module(module.name)
+            except ImportError as error:
+                # An extra's client library that is not installed; whoever needs it says so. Our own are never missing.
+                if (error.name or "").startswith(mta.__name__):
+                    raise
+    for name in LATE:
+        if find_spec(name.split(".")[0]) is None:
+            continue
+        found = importlib.import_module(name)
+        for module in pkgutil.iter_modules(getattr(found, "__path__", [])):
+            if name.startswith("dns.rdtypes"):
+                importlib.import_module(f"{name}.{module.name}")
