@@ -110,7 +110,7 @@ def search(scope: Scope, wanted: Search, file: str, key: str) -> Hit | None:
 
 def _keys(wanted: Search, key: str) -> Iterator[tuple[str, str | None, str | None]]:
     """The keys to try in order, each with the wild and the fixed part of the original."""
-    yield key, None, None
+    yield (key, None, None) if wanted.partial < 0 else (key, "", key)
     if wanted.partial >= 0:
         yield from _partial_keys(wanted, key)
     if wanted.default == "*@":

@@ -1,0 +1,56 @@
+"""dbm, dbmnz, dbmjz: keyed files by Python's dbm modules; dbm's keys end with a NUL, dbmnz's do not.
+
+What can be read depends on the modules that this Python was built with; "dbm.dumb" is always there.
+"""
+
+from __future__ import annotations
+
+import dbm
+import importlib
+import os
+
+from mta.errors import Deferred, ExpansionFailed
+from mta.lookup.base import LookupType, lookups
+from mta.lookup.files import encoded
+from mta.scope.scope import Scope
+from mta.text.lists import split_list
+
+
+def _fetch(file: str, key: bytes) -> str | None:
+    """The value of a key. The file is opened each time: dbm modules are not safe to share between threads."""
+    base = file.removesuffix(".db") if not os.path.exists(encoded(file)) else file
+    try:
+        path = base.encode("latin-1").decode("utf-8", "surrogateescape")
+        kind = dbm.whichdb(path) or (dbm.whichdb(path.removesuffix(".db")) if path.endswith(".db") else None)
+        if kind is None:
+            raise ExpansionFailed(f"failed to open {file} as a dbm file: No such file or directory")
+        if not kind:
+            raise ExpansionFailed(f"failed to open {file} as a dbm file: the kind of the file is not known")
+        module = importlib.import_module(kind)
+        with module.open(path.removesuffix(".db") if kind == "dbm.ndbm" else path, "r") as database:
+            value: bytes | None = database.get(key)
+    except ImportError:
+        raise ExpansionFailed(f"{file} needs Python's {kind} module, which this Python lacks") from None
+    except (OSError, ValueError, *dbm.error) as error:
+        raise Deferred(f"failed to read {file}: {error}") from None
+    return None if value is None else value.rstrip(b"\0").decode("latin-1")
+
+
+def find(scope: Scope, file: str, key: str, options: list[str]) -> str | None:
+    """dbm: the key with a binary zero at its end."""
+    return _fetch(file, key.encode("latin-1") + b"\0")
+
+
+def find_without_zero(scope: Scope, file: str, key: str, options: list[str]) -> str | None:
+    """dbmnz: the key as it is."""
+    return _fetch(file, key.encode("latin-1"))
+
+
+def find_joined(scope: Scope, file: str, key: str, options: list[str]) -> str | None:
+    """dbmjz: the items of the key, a list, joined by NULs."""
+    return _fetch(file, "\0".join(split_list(key)).encode("latin-1"))
+
+
+lookups.register("dbm")(LookupType("dbm", "single", find, absolute_file=False))
+lookups.register("dbmnz")(LookupType("dbmnz", "single", find_without_zero, absolute_file=False))
+lookups.register("dbmjz")(LookupType("dbmjz", "single", find_joined, absolute_file=False))
