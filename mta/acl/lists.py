@@ -8,6 +8,7 @@ from typing import Any
 from mta.acl.run import Run
 from mta.acl.statements import Act, Clause, Result
 from mta.acl.texts import compiled
+from mta.match import compile as match
 from mta.scope.expansion import Matched
 from mta.scope.scope import Scope
 
@@ -35,30 +36,20 @@ def list_act(names: Any, ask: Ask, data_variable: str = "") -> Act:
 
 
 def domain_list(clause: Clause) -> Any:
-    from mta.match import compile as match
-
     return match.domain_list(compiled(clause.source, clause.where))
 
 
 def local_part_list(clause: Clause) -> Any:
-    from mta.match import compile as match
-
     return match.local_part_list(compiled(clause.source, clause.where))
 
 
 def address_list(clause: Clause) -> Any:
-    from mta.match import compile as match
-
     return match.address_list(compiled(clause.source, clause.where))
 
 
 def host_list(clause: Clause) -> Any:
-    from mta.match import compile as match
-
     return match.host_list(compiled(clause.source, clause.where))
 
 
 def string_list(clause: Clause) -> Any:
-    from mta.match import compile as match
-
     return match.string_list(compiled(clause.source, clause.where))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mta.log.lines import peer_id
+from mta.log.selectors import Selectors, parse_selectors
 from mta.scope.scope import Scope
-from mta.text.ascii import is_digits
 
 
 def log_text(text: str) -> str:
@@ -24,22 +25,13 @@ def _printing(char: str) -> str:
 
 
 def peer_fields(scope: Scope) -> str:
-    """``H=name (helo) [address]`` or ``U=login`` for a local caller; "" when neither is known."""
-    peer = scope.peer
-    if not peer.address:
-        return f"U={peer.ident}" if peer.ident else ""
-    name = peer.host_name
-    helo = peer.helo_name
-    parts = []
-    if name:
-        parts.append(name)
-    if helo and helo != name and helo != f"[{peer.address}]":
-        parts.append(f"({helo})")
-    parts.append(f"[{peer.address}]")
-    fields = "H=" + " ".join(parts)
-    if peer.ident and not is_digits(peer.ident):
-        fields += f" U={peer.ident}"
-    return fields
+    """``H=name (helo) [address]``, ``U=login``: the fields that say who is there; "" when nothing is known."""
+    text = scope.site.options.log_selector or ""
+    kept: dict[str, Selectors] = scope.services.state.setdefault("acl.selectors", {})
+    selectors = kept.get(text)
+    if selectors is None:
+        selectors = kept[text] = parse_selectors(text)
+    return peer_id(scope.peer, selectors).lstrip(" ")
 
 
 def main_line(scope: Scope, text: str) -> None:

@@ -57,7 +57,7 @@ class Run:
     verb: str = ""
     targets: frozenset[str] = frozenset({"main", "reject"})
     failed_sender: Any = None  # verify.address.SenderCheck of the last sender verification that did not succeed
-    details: list[str] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)  # what conditions remember while this run lasts, by owner
 
     @property
     def place(self) -> str:

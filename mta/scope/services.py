@@ -14,6 +14,7 @@ from mta.mail.recipient import Recipient
 from mta.mail.verdict import Verdict
 
 if TYPE_CHECKING:
+    from mta.hints.store import HintsStore
     from mta.net.resolver import Resolver
     from mta.scope.expansion import Expansion
     from mta.scope.scope import Scope
@@ -64,6 +65,7 @@ class Services:
     """One a process, made after the fork where it holds connections."""
 
     resolver: Resolver | None = None
+    hints: HintsStore | None = None
     run_acl: RunAcl = field(default_factory=lambda: _missing("running an ACL"))
     verify_address: VerifyAddress = field(default_factory=lambda: _missing("address verification"))
     compile_text: CompileText = field(default_factory=lambda: _missing("compiling text"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from mta.errors import MtaError
+from mta.errors import PeerGone
 
 MAX_SHOWN = 300
 
 
-class TlsFailed(MtaError):
-    """No TLS session came about. ``message``: ``(SSL_accept): reason`` and the like, without the peer."""
+class TlsFailed(PeerGone):
+    """No TLS session came about, and the connection is good for nothing more.
+
+    ``message``: ``(SSL_accept): reason`` and the like, without the peer; ``reason`` is "tls-failed".
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__("tls-failed", message)
         self.message = message
 
 

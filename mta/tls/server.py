@@ -1,17 +1,18 @@
 """TLS for clients of ours: the context that the main options ask for, SNI, client certificates (manual chapter 43).
 
-``ServerTls.start`` makes a plain socket a TlsSocket and fills ``scope.peer.tls``; it raises TlsFailed.
+``ServerTls.start`` makes a plain socket a TlsSocket and fills ``scope.peer.tls``; it raises TlsFailed, a PeerGone.
 """
 
 from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 
 from mta.errors import Deferred, ExpansionFailed
+from mta.mail.peer import TlsInfo
 from mta.scope.expansion import HostList, Tainted
 from mta.scope.options import MainOptions
 from mta.scope.scope import Scope
@@ -20,6 +21,8 @@ from mta.tls.contexts import Spec, context, file_option
 from mta.tls.errors import TlsFailed, reason
 from mta.tls.facts import tls_info
 from mta.tls.stream import TlsSocket
+
+HANDSHAKE_TIMEOUT = 300.0
 
 
 @dataclass(slots=True)
@@ -35,14 +38,27 @@ class _Session:
     sni: str = ""
 
 
-@dataclass(slots=True)
+class Configured(Protocol):
+    """A loaded configuration, of which only the main options matter here."""
+
+    @property
+    def main(self) -> MainOptions: ...
+
+
 class ServerTls:
-    """One a configuration; contexts are kept in ``scope.services.state``."""
+    """One a configuration, cheap to make; contexts are kept in ``scope.services.state``."""
 
-    options: MainOptions
+    __slots__ = ("options",)
 
-    def start(self, sock: socket.socket, scope: Scope, timeout: float) -> TlsSocket:
-        """The handshake, all of it within ``timeout`` seconds. The socket is closed by nobody here."""
+    def __init__(self, config: Configured) -> None:
+        self.options = config.main
+
+    def start(self, sock: socket.socket, scope: Scope, timeout: float = HANDSHAKE_TIMEOUT) -> tuple[TlsSocket, TlsInfo]:
+        """The handshake, all of it within ``timeout`` seconds; nobody here closes the socket.
+
+        ``scope.peer.tls`` is the same TlsInfo as the one returned; whether it was on_connect is kept.
+        """
+        on_connect = scope.peer.tls.on_connect
         scope.peer.tls.sni = ""
         session = _Session(self, scope, self._verification(scope), self._protocols(scope))
         connection = SSL.Connection(self._context(scope, session), sock)
@@ -64,10 +80,12 @@ class ServerTls:
             and not session.failure
             and (connection.get_peer_certificate(as_cryptography=True) is not None)
         )
-        scope.peer.tls = tls_info(connection, verified=verified, sni=session.sni)
+        info = tls_info(connection, verified=verified, sni=session.sni)
+        info.on_connect = on_connect
         if session.sni:
-            scope.peer.tls.sni = Tainted(session.sni)
-        return stream
+            info.sni = Tainted(session.sni)
+        scope.peer.tls = info
+        return stream, info
 
     def check(self, scope: Scope) -> str:
         """Why no TLS can be offered now ("" for none): certificates that cannot be read."""

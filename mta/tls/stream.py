@@ -31,7 +31,8 @@ class TlsSocket:
         self._dead = False
 
     def settimeout(self, value: float | None) -> None:
-        self._timeout = value
+        """Seconds for each call from now on; None and 0 wait for ever."""
+        self._timeout = value or None
 
     def gettimeout(self) -> float | None:
         return self._timeout

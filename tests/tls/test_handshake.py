@@ -65,6 +65,15 @@ def scope(**options: Any) -> Scope:
 
 
 @dataclass
+class Config:
+    main: MainOptions
+
+
+def config(made: Scope) -> Config:
+    return Config(made.site.options)
+
+
+@dataclass
 class Outcome:
     server: TlsSocket | TlsFailed | None = None
     client: Any = None
@@ -80,7 +89,7 @@ def meet(
 
     def serve() -> None:
         try:
-            out.server = ServerTls(server.site.options).start(ours, server, 10.0)
+            out.server = ServerTls(config(server)).start(ours, server, 10.0)[0]
             out.server.settimeout(10.0)
         except TlsFailed as error:
             out.server = error
@@ -235,11 +244,11 @@ def test_alpn() -> None:
 
 def test_bad_files_and_words_are_told() -> None:
     made = scope(tls_certificate=text("/no/such.pem"))
-    assert "/no/such.pem" in ServerTls(made.site.options).check(made)
+    assert "/no/such.pem" in ServerTls(config(made)).check(made)
     made = scope(openssl_options="+nonsense")
-    assert "nonsense" in ServerTls(made.site.options).check(made)
+    assert "nonsense" in ServerTls(config(made)).check(made)
     made = scope()
-    assert ServerTls(made.site.options).check(made) == ""
+    assert ServerTls(config(made)).check(made) == ""
 
 
 def test_contexts_are_kept_and_renewed(authority: Authority) -> None:
@@ -259,7 +268,7 @@ def test_plain_text_is_no_handshake() -> None:
     theirs.sendall(b"EHLO x\r\nMAIL FROM:<>\r\n")
     made = scope()
     with pytest.raises(TlsFailed, match="SSL_accept"):
-        ServerTls(made.site.options).start(ours, made, 5.0)
+        ServerTls(config(made)).start(ours, made, 5.0)
     theirs.close()
     ours.close()
 
@@ -268,13 +277,13 @@ def test_silence_and_hang_up() -> None:
     made = scope()
     ours, theirs = socket.socketpair()
     with pytest.raises(TlsFailed, match="timed out"):
-        ServerTls(made.site.options).start(ours, made, 0.05)
+        ServerTls(config(made)).start(ours, made, 0.05)
     theirs.close()
     ours.close()
     ours, theirs = socket.socketpair()
     theirs.close()
     with pytest.raises(TlsFailed):
-        ServerTls(made.site.options).start(ours, made, 5.0)
+        ServerTls(config(made)).start(ours, made, 5.0)
     ours.close()
 
 
@@ -289,7 +298,7 @@ def test_openssl_as_client(authority: Authority) -> None:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         sock, _ = listener.accept()
-        stream = ServerTls(server.site.options).start(sock, server, 10.0)
+        stream, info = ServerTls(config(server)).start(sock, server, 10.0)
         stream.settimeout(10.0)
         stream.sendall(b"220 hello\r\n")
         assert client.stdin is not None
@@ -301,3 +310,4 @@ def test_openssl_as_client(authority: Authority) -> None:
         stream.close()
         client.communicate(timeout=10)
     assert server.peer.tls.sni == "mx.test.ex"
+    assert info is server.peer.tls
