@@ -207,10 +207,10 @@ class _Answer:
             lines.append(f"In-Reply-To: {ids[-1]}\n")
             lines.append("References: " + "\n ".join(ids) + "\n")
         lines.append("Auto-Submitted: auto-replied\n")
-        lines.append(f"Date: {full_date(time.time())}\n")
         if reply.headers:
             self.check_line(reply.headers, "headers", several=True)
             lines.append(reply.headers if reply.headers.endswith("\n") else reply.headers + "\n")
+        lines.append(f"Date: {full_date(time.time())}\n")
         return "".join(lines)
 
     def references(self) -> list[str]:
@@ -266,7 +266,7 @@ class _Answer:
         rule = "------ This is a copy of "
         full = self.batch.message.message_size <= limit
         head = (
-            f"\n{rule}the message, including all the headers.\n------\n\n"
+            f"\n{rule}the message, including all the headers.\n\n"
             if full
             else f"\n{rule}the message, including all the headers.\n"
             f"------ The body of the message is {self.batch.message.body_size} characters long; only the first\n"
@@ -326,9 +326,16 @@ class _Answer:
         if note:
             lines.append(f"  {note} {reply.to}")
         else:
-            for name, value in (("From", reply.from_), ("To", reply.to), ("Cc", reply.cc), ("Subject", reply.subject)):
-                if value:
-                    lines.append(f"  {name}: {value}")
+            named = (
+                ("From", reply.from_),
+                ("To", reply.to),
+                ("Cc", reply.cc),
+                ("Bcc", reply.bcc),
+                ("Subject", reply.subject),
+            )
+            lines.extend(f"  {name}: {value}" for name, value in named if value)
+            if reply.headers:
+                lines.append(f"  {reply.headers.removesuffix(chr(10))}")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             fd = os.open(reply.log, flags, self.options.mode)

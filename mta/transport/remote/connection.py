@@ -6,6 +6,7 @@ The socket stays blocking and the kernel keeps the time (SO_RCVTIMEO), so that a
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import struct
 import time
@@ -146,8 +147,10 @@ class Connection:
             return False
         stream = self.stream
         if not isinstance(stream, socket.socket):
-            # A TLS stream may hold tickets; whether it is dead shows at the next command.
-            return True
+            # Tickets have been read with the first answers: what comes now is an end of some kind.
+            poll = select.poll()
+            poll.register(stream.fileno(), select.POLLIN)
+            return not poll.poll(0)
         try:
             stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
