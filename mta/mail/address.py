@@ -189,6 +189,8 @@ def _finish(scanner: Scanner, local_part: str, domain: str, start: int, brackets
     in_group = scanner.list_piece and not scanner.rules.allow_group
     if rest and not (rest[0] == ";" and (in_group or (scanner.list_piece and not brackets))):
         raise Refused(f"malformed address: {rest[:MAX_SHOWN]} may not follow {scanner.text[: scanner.at]}")
+    if "\n" in local_part or "\r" in local_part:
+        raise Refused(NO_LOCAL_PART)  # Exim lets line ends into quoted strings; here none reaches spool, log or wire
     text = f"{local_part}@{domain}" if domain else local_part
     if len(text) > MAX_ADDRESS:
         raise Refused(_too_long(text))

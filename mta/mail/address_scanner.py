@@ -130,6 +130,7 @@ class Scanner:
                 return "".join(out)
             out.append(".")
             self.at += 1
+            self.token_end = self.at
             self.skip()
 
     def _check_utf8(self) -> None:
