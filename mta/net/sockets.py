@@ -154,7 +154,7 @@ def port_number(text: str) -> int:
         return number
     try:
         return socket.getservbyname(text, "tcp")
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise ConfigError(f'TCP port "{text}" not found') from None
 
 

@@ -24,7 +24,6 @@ OURS = {
     'address|"x y"@dom.ex|*y"@dom.ex': 'y:*y"@dom.ex:::',
     "address|user@dom.ex|*user@dom.ex": "y:*user@dom.ex:::",
     "address|user@dom.ex|*@partial-lsearch*;DIR/star": "y:*@default:::",
-    "address|user@dom.ex|^": "y::::",
     # match_ip is the condition's to refuse; in a list of ours it is no address and matches "*" only
     "ip|notanip|*": "y::::",
     "ip|notanip|10.0.0.1": "n",
