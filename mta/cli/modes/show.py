@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -113,7 +114,13 @@ def show_driver(call: Call, kind: str, name: str) -> None:
     raw = next(instance.options for instance in instances(config, kind) if instance.name == name)
     for owner in (found.options, found.driver):
         for option, info in sorted(option_fields(type(owner)).items()):
-            _print(call, info, option, Given(owner, raw), f"{kind}s/{found.driver_name}")
+            _print(
+                call,
+                info,
+                option,
+                Given(owner, raw, getattr(found.driver, "local", False)),
+                f"{kind}s/{found.driver_name}",
+            )
 
 
 def show_names(call: Call, kind: str) -> bool:
@@ -141,19 +148,34 @@ def show_config(call: Call) -> bool:
     terse = call.arguments.terse
     if not terse:
         call.write(f'# Exim Configuration (mta)\n# 1 "{raw.file}"\n')
-    indent = ""
+    indent, rules = "", False
     for line in raw.lines:
-        text = line.text
+        text = _shown(call, line.text)
         if terse:
             call.write(f"{text}\n")
         elif text.startswith("begin "):
             call.write(f"\n{text}\n\n")
-            indent = "  "
-        elif indent and not text.partition(" ")[0].endswith(":"):
-            call.write(f"{indent}{indent}{_shown(call, text)}\n")
+            indent, rules = "  ", text.split()[1] in ("retry", "rewrite")
+        elif rules:
+            call.write(f"{indent}{' '.join(text.split())}\n")
+        elif indent and _LABEL.match(text):
+            call.write(f"  {text}\n")
+            indent = "    "
         else:
-            call.write(f"{indent}{_shown(call, text)}\n")
+            call.write(f"{indent}{_spaced(text)}\n")
     return True
+
+
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]*[ \t]*:", re.ASCII)
+
+
+def _spaced(text: str) -> str:
+    """One space around the equals sign of a setting; macros and lines of other kinds stay as they are."""
+    found = _SETTING.match(text)
+    return f"{' '.join(found.group(1).split())} = {found.group(2)}".rstrip() if found else text
+
+
+_SETTING = re.compile(r"(!?[a-z][a-z_0-9 \t!]*?)[ \t]*=[ \t]*(.*)\Z", re.ASCII | re.DOTALL)
 
 
 def _shown(call: Call, text: str) -> str:
@@ -209,6 +231,7 @@ class Given(NamedTuple):
 
     owner: Any
     raw: list[RawOption]
+    local: bool = False  # of a transport: delivers on this machine
 
     def text(self, name: str) -> str | None:
         """The option as the file has it, several settings joined as Exim joins them; None where the file is silent."""
@@ -231,7 +254,7 @@ def _print(call: Call, info: OptionInfo, name: str, given: Given, section: str) 
         call.write(f"{SECRET}\n" if terse else f"{name} = {SECRET}\n")
         return
     if info.kind in ("bool", "bool_expanded"):
-        on = _truth(name, value)
+        on = _truth(name, value, given)
         if on is not None:
             call.write(f"{'' if on else 'no_'}{name}\n")
             return
@@ -247,13 +270,18 @@ def _print(call: Call, info: OptionInfo, name: str, given: Given, section: str) 
 _NO_SPACE = frozenset({"uids", "gids", "fixed"})
 
 
-def _truth(name: str, value: Any) -> bool | None:
-    """On or off, or None for a condition that expands; unset counts as off except where Exim says on."""
-    if value is None:
-        return name in ("more", "retry_use_local_part")
+def _truth(name: str, value: Any, given: Given) -> bool | None:
+    """On or off, or None for a condition that expands; what an unset option comes down to is the manual's."""
     if isinstance(value, bool):
         return value
-    return _BOOLEANS.get(value.constant)
+    if value is not None:
+        return _BOOLEANS.get(value.constant)
+    if name == "retry_use_local_part":
+        local = ("check_local_user", "local_parts", "condition", "local_part_prefix", "local_part_suffix")
+        return given.local or any(getattr(given.owner, other, None) for other in (*local, "senders", "require_files"))
+    if name == "log_as_local":
+        return next((option.value == "accept" for option in given.raw if option.name == "driver"), False)
+    return name == "more"
 
 
 _BOOLEANS: dict[str | None, bool] = {"true": True, "yes": True, "false": False, "no": False}
