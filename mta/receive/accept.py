@@ -19,7 +19,7 @@ from mta.receive.header_lines import date_text
 from mta.receive.intake import Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
-from mta.receive.verdicts import ask, refuse
+from mta.receive.verdicts import ask, refuse, run_point
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, override_code, wrap
@@ -101,7 +101,6 @@ def _submission(message: Message, authenticated_id: str, origin: Origin) -> None
 def prepare(scope: Scope, origin: Origin) -> bool:
     """Fix-ups, rewriting and the Received: line; whether a Message-ID was made."""
     message = scope.message
-    message.allow_unqualified_sender = message.allow_unqualified_recipient = False
     created = fix_up(message, origin, scope)
     rewrite(scope)
     line = received_header(scope)
@@ -165,6 +164,11 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
         incoming.abandon()
         return session.say(550, f"id={message.id} message rejected for all recipients")
     custom: str | None = None
+    if session.peer.is_batch and session.plan.options.acl_not_smtp is not None:
+        verdict = run_point(session.runtime, scope, "not_smtp")
+        if not verdict.accepted:
+            incoming.abandon()
+            return session.reply(refuse(session, "not_smtp", verdict, "by non-SMTP ACL"))
     if message.recipients and session.plan.options.acl_smtp_data is not None:
         verdict = ask(session, "data")
         if not verdict.accepted:

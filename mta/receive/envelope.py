@@ -10,6 +10,7 @@ from mta.mail.address import Address, AddressError, parse_address, qualify
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.recipient import Recipient
 from mta.mail.verdict import Ruling
+from mta.receive.caller import may_claim, own_address
 from mta.receive.plan import expand
 from mta.receive.session import Session
 from mta.receive.verdicts import ask, refuse
@@ -55,6 +56,8 @@ def mail(session: Session, command: Command) -> None:
             shown = f"{parameters.address}: sender address must contain a domain"
             return session.syntax_error(501, shown, command.line)
         sender = qualify(sender, options.qualify_domain or options.primary_hostname)
+    if session.peer.is_local and not may_claim(session.scope, session.peer.caller_trusted, sender):
+        sender = own_address(options, session.peer.caller_login)
     if not enough_space(session, parameters.size):
         session.say(452, "Space shortage, please try later")
         return None

@@ -173,6 +173,8 @@ def _resolves_to_peer(session: Session, name: str) -> bool:
 def set_protocol(session: Session) -> None:
     """``$received_protocol``: smtp, esmtp, with s for TLS and a for AUTH; local- in front on standard input."""
     peer = session.peer
+    if session.fixed_protocol:
+        return
     word = "esmtp" if peer.esmtp else "smtp"
     if peer.tls.cipher:
         word += "s"
@@ -201,17 +203,14 @@ def offer_of(session: Session) -> Offer:
     offer.auth = advertised_mechanisms(session)
     offer.chunking = session.host_in("chunking_advertise_hosts")
     if not peer.tls.cipher and peer.address and session.host_in("tls_advertise_hosts"):
-        offer.starttls = session.starttls = _tls_ready(session)
+        from mta.receive.security import tls_ready
+
+        offer.starttls = session.starttls = tls_ready(session)
     else:
         session.starttls = False
     offer.prdr = options.prdr_enable
     offer.smtputf8 = session.host_in("smtputf8_advertise_hosts")
     return offer
-
-
-def _tls_ready(session: Session) -> bool:
-    """STARTTLS is offered when there is something to start it with."""
-    return session.plan.options.tls_certificate is not None
 
 
 def advertised_mechanisms(session: Session) -> list[str]:

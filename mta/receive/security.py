@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mta.errors import Deferred, ExpansionFailed, PeerGone
-from mta.mail.peer import TlsInfo
+from mta.errors import Deferred, ExpansionFailed
 from mta.receive.greeting import set_protocol
 from mta.receive.link import SocketLink
 from mta.receive.session import Session
@@ -37,20 +36,33 @@ def starttls(session: Session, command: Command) -> None:
     return begin_tls(session)
 
 
-def begin_tls(session: Session) -> None:
-    """The handshake, after STARTTLS or on a port of tls_on_connect_ports; the session ends when it fails."""
+def tls_ready(session: Session) -> bool:
+    """Whether there is a certificate to start TLS with; a fault is logged, once a session."""
     from mta.tls.server import ServerTls
 
-    assert isinstance(session.link, SocketLink)
+    why = ServerTls(session.runtime.config).check(session.scope)
+    if why:
+        session.log(f"TLS cannot be offered to {session.who()}: {why}")
+    return not why
+
+
+def begin_tls(session: Session) -> None:
+    """The handshake, after STARTTLS or on a port of tls_on_connect_ports; the session ends when it fails."""
+    from mta.tls.errors import TlsFailed
+    from mta.tls.server import ServerTls
+
+    link, peer = session.link, session.peer
+    assert isinstance(link, SocketLink)
+    on_connect = peer.tls.on_connect
     try:
-        secure, info = ServerTls(session.runtime.config).start(session.link.sock, session.scope)
-    except (OSError, Deferred, ExpansionFailed, PeerGone, ValueError) as error:
-        session.log(f"TLS error on connection from {session.who()}: {error}")
+        secure = ServerTls(session.runtime.config).start(link.sock, session.scope, session.timeout)
+    except (TlsFailed, Deferred, ExpansionFailed) as error:
+        session.log(f"TLS error on connection from {session.who()} {error.message}")
         return session.end("tls-failed")
-    session.link.started_tls(secure)
-    session.peer.tls = info if isinstance(info, TlsInfo) else TlsInfo()
-    session.peer.helo_name = ""
-    session.peer.esmtp = False
+    link.started_tls(secure)
+    peer.tls.on_connect = on_connect
+    peer.helo_name = ""
+    peer.esmtp = False
     _forget_authentication(session)
     session.protocol.forget_helo()
     session.starttls = False

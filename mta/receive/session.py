@@ -56,6 +56,10 @@ class Session:
     doing: Callable[[str], None] = lambda _text: None  # scoreboard
     count_received: Callable[[], None] = lambda: None
     pretend: bool = False  # -bh
+    fixed_protocol: bool = False  # -oMr, -bS: $received_protocol is not ours to set
+    no_delivery: bool = False  # -N
+    queue_only: bool = False  # -odq: accept, deliver later
+    data_lines: int = 0  # of the last message, for -bS
     commands_seen: bool = False
 
     @property
@@ -161,6 +165,7 @@ class Session:
     def new_message(self) -> Message:
         """Forget the transaction; an empty message takes its place."""
         message = Message(received_time=time.time())
+        message.dont_deliver, message.no_deliver = self.no_delivery, self.queue_only
         peer, plan = self.peer, self.plan
         if peer.is_local:
             message.originator_login, message.originator_uid = peer.caller_login, peer.caller_uid

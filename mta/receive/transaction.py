@@ -60,6 +60,7 @@ def data(session: Session, _command: Command) -> None:
         session.flush()
         _read_data(session, scanner, intake)
         session.reader.feed(scanner.rest)
+        session.data_lines = scanner.lines + 1
         _finish(session, incoming, intake, scanner.max_line, chunking=False)
     except BaseException:
         incoming.abandon()

@@ -8,7 +8,9 @@ from __future__ import annotations
 from mta.acl.run import run_acl
 from mta.log.lines import rejected
 from mta.mail.verdict import Ruling, Verdict
+from mta.receive.plan import Runtime
 from mta.receive.session import Session
+from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, override_code, wrap
 
 OPTION = {
@@ -27,8 +29,17 @@ _ACCEPTED = Verdict(Ruling.ACCEPT)
 _DENIED = Verdict(Ruling.DENY)
 
 
+def run_point(runtime: Runtime, scope: Scope, point: str) -> Verdict:
+    """What a set ACL says outside a session."""
+    verdict = run_acl(runtime.config.acls, getattr(scope.site.options, OPTION[point]), point, scope)
+    scope.tainted = False
+    return verdict
+
+
 def ask(session: Session, point: str) -> Verdict:
     """What the ACL of ``point`` says; the default when it is not set."""
+    if session.peer.is_batch:
+        return _ACCEPTED
     acl = getattr(session.plan.options, OPTION[point])
     if acl is None:
         return _DENIED if point in DENIED_WHEN_UNSET else _ACCEPTED
