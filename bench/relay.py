@@ -42,7 +42,6 @@ smtp:
   driver = smtp
   port = {port}
   allow_localhost
-  hosts_try_fastopen =
 begin retry
 * * F,1h,1s
 """
