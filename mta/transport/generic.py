@@ -93,8 +93,9 @@ def too_big(transport: Transport, batch: Batch, scope: Scope) -> list[Outcome] |
 
 
 def enter(batch: Batch, scope: Scope) -> None:
-    """Set what private options may refer to: $return_path, $address_file, $address_pipe, the address."""
+    """Set what private options may refer to: $return_path, $address_file, $address_pipe, the message, the address."""
     first = batch.recipients[0]
+    scope.message = batch.message
     scope.vars["return_path"] = batch.return_path
     if scope.recipient is None:
         scope.recipient = first

@@ -201,9 +201,9 @@ def append(
         whole = b"".join(pieces)
         pieces = [whole]
         left = os.pread(mailbox.fd, len(whole), started)
-        if _same_message(left, whole):
+        if len(left) == len(whole) and _agrees(left, whole):
             return len(whole)
-        if started + len(left) == mailbox.size and _is_part(left, whole):
+        if started + len(left) == mailbox.size and _agrees(left, whole):
             os.ftruncate(mailbox.fd, started)
             mailbox.size = started
     info = os.fstat(mailbox.fd)
@@ -239,22 +239,15 @@ def _earlier_offset(mailbox: OpenMailbox, path: str, intents: tuple[str, ...]) -
     return None
 
 
-_DATES = re.compile(rb"\A(From [^\n]*?) \w{3} \w{3} \d\d [\d:]{8} \d{4}\n|^Delivery-date: [^\n]*\n", re.MULTILINE)
+_DATES = re.compile(rb"\AFrom [^\n]* (\w{3} \w{3} \d\d [\d:]{8} \d{4})\n|^Delivery-date: ([^\n]*)\n", re.MULTILINE)
 
 
-def _without_dates(text: bytes) -> bytes:
-    head, rest, body = text.partition(b"\n\n")
-    return _DATES.sub(rb"\1\n", head + b"\n") + rest + body
-
-
-def _same_message(left: bytes, whole: bytes) -> bool:
-    # Both spellings of a date have one width, so the lengths agree when the messages do.
-    return len(left) == len(whole) and _without_dates(left) == _without_dates(whole)
-
-
-def _is_part(left: bytes, whole: bytes) -> bool:
-    cut = whole[: len(left)]
-    if len(left) < 1024 and b"\n\n" not in left:
-        # Too little to compare apart from its dates: it stands where ours was going to, at the end of the file.
-        return left[:5] == whole[:5]
-    return _without_dates(left) == _without_dates(cut)
+def _agrees(left: bytes, whole: bytes) -> bool:
+    """Whether ``left`` is how ``whole`` begins, dates of delivery apart: all dates have one width."""
+    head = whole.partition(b"\n\n")[0] + b"\n"
+    mine, theirs = bytearray(whole[: len(left)]), bytearray(left)
+    for found in _DATES.finditer(head):
+        start, end = found.span(found.lastindex or 0)
+        for text in (mine, theirs):
+            text[start:end] = b"\0" * len(text[start:end])
+    return mine == theirs
