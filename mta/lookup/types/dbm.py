@@ -21,7 +21,9 @@ def _fetch(file: str, key: bytes) -> str | None:
     base = file.removesuffix(".db") if not os.path.exists(encoded(file)) else file
     try:
         path = base.encode("latin-1").decode("utf-8", "surrogateescape")
-        kind = dbm.whichdb(path) or (dbm.whichdb(path.removesuffix(".db")) if path.endswith(".db") else None)
+        kind = dbm.whichdb(path)
+        if not kind and path.endswith(".db"):
+            kind = dbm.whichdb(path.removesuffix(".db")) or kind
         if kind is None:
             raise ExpansionFailed(f"failed to open {file} as a dbm file: No such file or directory")
         if not kind:
