@@ -6,6 +6,7 @@ The two ends speak wire.py's records over a socket pair: intents (acknowledged o
 
 from __future__ import annotations
 
+import codecs
 import os
 import socket
 import struct
@@ -26,6 +27,7 @@ from mta.transport import generic
 from mta.transport.base import Batch, Transport
 
 _IDS = struct.Struct("!iiI")
+_CODECS = ("latin-1", "ascii", "utf-8", "idna")
 MAX_GROUPS = 65536
 AGENT = "local_agent"  # services.state: the AgentClient of a process that gave its rights up
 
@@ -104,6 +106,8 @@ def serve(runtime: Runtime, sock: socket.socket) -> None:
             wire.send_record(sock, {"error": f"delivery as user {uid} is not permitted"})
             return
         groups = struct.unpack(f"!{count}i", wire._exactly(sock, 4 * count)) if count else (gid,)
+        for name in _CODECS:  # afterwards our own library may not be readable
+            codecs.lookup(name)
         become(uid, gid, tuple(groups))
         request = wire.request_of(wire.receive_record(sock))
 

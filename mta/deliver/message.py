@@ -99,6 +99,8 @@ def _attempt(runtime: Runtime, locked: Locked, options: DeliverOptions) -> Resul
         runtime.log.main(f"delivery put off: {error.message}", locked.id)
         return Result(State.WAITING)
     if options.give_up:
+        if locked.message.frozen:
+            _thaw(runtime, locked, "Unfrozen by forced delivery")
         return _Attempt(runtime, locked, options).run(cancel=options.give_up)
     verdict = _frozen(runtime, locked, options)
     if verdict is _STAY:
@@ -127,7 +129,7 @@ def _frozen(runtime: Runtime, locked: Locked, options: DeliverOptions) -> str:
         return _thaw(runtime, locked, "Unfrozen by forced delivery")
     if 0 < main.timeout_frozen_after < now - message.frozen_at:
         _thaw(runtime, locked, "")
-        return "delivery cancelled by timeout_frozen_after"
+        return "cancelled by timeout_frozen_after"
     if not message.sender and now - message.received_time >= main.ignore_bounce_errors_after:
         return _thaw(runtime, locked, "Unfrozen by errmsg timer")
     if 0 < main.auto_thaw < now - message.frozen_at:

@@ -34,6 +34,7 @@ class RetryBook:
     clock: Callable[[], float] = time.time
     earliest: float = 0.0
     _seen: dict[str, RetryRecord | None] = field(default_factory=dict)
+    _failing: set[str] = field(default_factory=set)  # keys that failed in this attempt: another's success is no news
 
     def record(self, key: str) -> RetryRecord | None:
         """What the hints say of a key; read once a delivery."""
@@ -74,7 +75,7 @@ class RetryBook:
         """
         bad = [fact for fact in facts if fact.failed]
         for fact in facts:
-            if not fact.failed and self.record(fact.key) is not None:
+            if not fact.failed and fact.key not in self._failing and self.record(fact.key) is not None:
                 records.forget(self.runtime.hints, fact.key)
                 self._seen[fact.key] = None
         expired = [self._failed(recipient, fact) for fact in bad]
@@ -82,6 +83,7 @@ class RetryBook:
 
     def _failed(self, recipient: Recipient, fact: RetryFact) -> bool:
         now = self.clock()
+        self._failing.add(fact.key)
         rule = self.rule_for(names_of(fact.key, recipient), fact.error, fact.detail)
         if rule is None or not rule.algorithms:
             return True

@@ -69,10 +69,11 @@ def _from_envelope(entry: EnvelopeRecipient, before: list[Recipient]) -> Recipie
 
 
 def cancel_all(runtime: Runtime, locked: Locked, books: Settler, why: str) -> None:
-    """Every recipient that is left fails for this reason (-Mg, timeout_frozen_after)."""
+    """Every recipient that is left fails, for a reason that is logged once (-Mg, timeout_frozen_after)."""
+    books.log_line(why, f"*** {why}")
     for recipient in envelope(locked):
         books.expect(recipient)
-        books.fail(Outcome(recipient, Status.FAILED, why))
+        books.fail(Outcome(recipient, Status.FAILED), log=False)
 
 
 def route_message(runtime: Runtime, locked: Locked, scope: Scope, books: Settler, options: DeliverOptions) -> Plan:

@@ -69,7 +69,7 @@ class RunResult:
 
 
 def run_queue(runtime: Runtime, options: QueueOptions | None = None) -> RunResult:
-    """One run over the queue as it is at the start of each folder. Raises ExpansionFailed for a bad -R or -S pattern."""
+    """One run over the queue as each folder is when its turn comes. ExpansionFailed for a bad -R or -S pattern."""
     chosen = options or QueueOptions()
     for pick in (chosen.recipients, chosen.senders):
         if pick is not None and pick.regex:

@@ -109,14 +109,17 @@ class Settler:
         self.deferred.append(outcome)
         if outcome.freeze:
             self.freeze = self.freeze or outcome.message
+        panic = outcome.log_extra.get("panic")
+        if panic:  # "main": the reason has a line of its own in the main log too, as Exim has it for users refused
+            self.runtime.log.panic(outcome.message, self.locked.id, main=panic == "main")
         if log:
             self._log(outcome, self._deferred_line(outcome))
-        if outcome.log_extra.get("panic"):
-            self.runtime.log.panic(self._deferred_line(outcome), self.locked.id)
 
-    def fail(self, outcome: Outcome, return_path: str = "") -> None:
+    def fail(self, outcome: Outcome, return_path: str = "", *, log: bool = True) -> None:
         """The recipient is given up; journalled only when its bounce is safe."""
         self.failed.append(outcome)
+        if not log:
+            return
         self._log(
             outcome,
             lines.failed(

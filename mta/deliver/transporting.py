@@ -96,7 +96,7 @@ def _local_group(runtime: Runtime, locked: Locked, scope: Scope, books: Settler,
             who = identity(runtime, group.transport, recipient, scope)
         except (Refused, ExpansionFailed, Deferred) as error:
             for one in group.recipients:
-                extra = {"panic": "1"} if isinstance(error, Refused) else {}
+                extra = {"panic": "main"} if isinstance(error, Refused) else {}
                 books.defer(Outcome(one, Status.DEFERRED, str(error), errno=-29, log_extra=extra))
             return
     request = LocalRequest(

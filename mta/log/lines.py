@@ -171,7 +171,7 @@ def address_text(recipient: Recipient, selectors: Selectors, *, local: bool = Fa
     A local delivery shows the local part alone, for a ``success``; parents between need all_parents, but for the
     one of a pipe, file or reply.
     """
-    shown = recipient.address
+    shown = _caseless(recipient)
     if recipient.kind == "address" and local and success and recipient.local_part:
         shown = f"{recipient.prefix}{recipient.local_part}{recipient.suffix}"
     top = recipient.top
@@ -183,6 +183,14 @@ def address_text(recipient: Recipient, selectors: Selectors, *, local: bool = Fa
     if shown != top.address:
         out += f" <{top.address}>"
     return out
+
+
+def _caseless(recipient: Recipient) -> str:
+    """The address as routing saw it: the local part in lower case unless the router is caseful."""
+    if recipient.kind != "address" or not recipient.router or lower(recipient.local_part) != recipient.local_part:
+        return recipient.address
+    local_part, at, domain = recipient.address.rpartition("@")
+    return f"{lower(local_part)}{at}{domain}"
 
 
 def _parents(recipient: Recipient) -> list[Recipient]:

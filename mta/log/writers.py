@@ -114,9 +114,10 @@ class Log:
             text = f"{text}\n{body}\n{'-' * 75}"
         self._write("reject", text)
 
-    def panic(self, line: str, message_id: str = "") -> None:
-        """The panic log, which may take several lines, and the main log, which gets them as one."""
-        self.main(line, message_id)
+    def panic(self, line: str, message_id: str = "", *, main: bool = True) -> None:
+        """The panic log, which may take several lines, and (``main``) the main log, which gets them as one."""
+        if main:
+            self.main(line, message_id)
         text = "\n".join(one_line(part) for part in _with_id(line, message_id).split("\n"))
         self._write("panic", text)
 

@@ -38,14 +38,16 @@ def list_queue(runtime: Runtime, kind: str, out: Out, ids: Iterable[str] = ()) -
         if letters == "i":
             out(f"{message_id}\n")
         else:
-            _entry(runtime, message_id, letters, now, out)
+            _entry(runtime, message_id, letters, now, out, bool(wanted))
 
 
-def _entry(runtime: Runtime, message_id: str, letters: str, now: float, out: Out) -> None:
+def _entry(runtime: Runtime, message_id: str, letters: str, now: float, out: Out, asked: bool) -> None:
     try:
         message, _ = runtime.spool.read(message_id)
     except FileNotFoundError:
-        return  # delivered meanwhile
+        if asked:
+            out(f"      {message_id}\n    *** spool read error: No such file or directory ***\n\n")
+        return  # otherwise delivered meanwhile
     except (SpoolError, OSError):
         out(f"{age(now - id_time(message_id))} {'':>5} {message_id} *** spool format error ***\n\n")
         return
