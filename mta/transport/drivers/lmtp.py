@@ -62,11 +62,14 @@ class Lmtp:
         except content.ContentFailed as error:
             return outcomes.misconfigured(batch, error.at(""), error.errno)
         process: subprocess.Popen[bytes] | None = None
+        patience = 0.0
         try:
             stream, process = self._open(transport, batch, scope)
             connection = Connection(Host(""), 0, stream)
             try:
-                return self._converse(connection, transport, batch, scope, message)
+                found = self._converse(connection, transport, batch, scope, message)
+                patience = _PATIENCE
+                return found
             finally:
                 connection.quit()
         except _NoServer as error:
@@ -76,7 +79,7 @@ class Lmtp:
         finally:
             message.close()
             if process is not None:
-                _reap(process)
+                _reap(process, patience)
 
     def _open(
         self, transport: Transport, batch: Batch, scope: Scope
@@ -187,6 +190,7 @@ class Lmtp:
 
 
 _BANNER = "initial connection"
+_PATIENCE = 5.0  # seconds for a command to end after QUIT
 
 
 class _NoServer(Exception):
@@ -204,10 +208,10 @@ def _reworded(message: str) -> str:
     return message
 
 
-def _reap(process: subprocess.Popen[bytes]) -> None:
+def _reap(process: subprocess.Popen[bytes], patience: float) -> None:
     """The command has been told to QUIT and sees the end of its input; what stays on is killed."""
     try:
-        process.wait(5)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         try:
             os.killpg(process.pid, signal.SIGKILL)

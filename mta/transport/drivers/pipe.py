@@ -107,6 +107,7 @@ class _Delivery:
     transport: Transport
     batch: Batch
     scope: Scope
+    text: str = ""  # the command as it was written
 
     def run(self) -> list[Outcome]:
         options, batch, transport = self.options, self.batch, self.transport
@@ -166,6 +167,7 @@ class _Delivery:
         expand = not redirected or first.allow_expand or first.pipe_expandn is not None
         if not text:
             raise BadCommand(f"no command specified for {what}")
+        self.text = text
         if options.use_shell:
             return self.shell_command(text, what, expand)
         addresses = [recipient.address for recipient in self.batch.recipients]
@@ -284,14 +286,14 @@ class _Delivery:
                 return self.with_output(outcomes.deferred(batch, transport, message), finished, "defer")
             return self.with_output(outcomes.failed(batch, message), finished, "fail")
         if finished.exec_failed and options.freeze_exec_fail:
-            message = f'pipe process failed to exec "{_shown(command)}"'
+            message = f'pipe process failed to exec "{self.text}"'
             return outcomes.deferred(batch, transport, message, freeze=True)
         code = 0 if options.ignore_status else finished.code
         returned = options.return_output and bool(finished.output) and bool(batch.message.sender)
         if code < 0:
             word = _signal_word(-code)
             message = (
-                f'Child process of {name} transport (running command "{_shown(command)}") was terminated by '
+                f'Child process of {name} transport (running command "{self.text}") was terminated by '
                 f"signal {-code} ({word})"
             )
             if options.freeze_signal:
@@ -334,14 +336,6 @@ class _Delivery:
             for outcome in found:
                 outcome.special = text
         return found
-
-
-def _shown(command: list[str]) -> str:
-    words = []
-    for word in command:
-        plain = word and not any(char in " \t\"'\\$" for char in word)
-        words.append(word if plain else '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    return " ".join(words)
 
 
 def _meaning(code: int) -> str:
