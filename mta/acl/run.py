@@ -131,7 +131,6 @@ def _option_text(run: Run, acl: Expansion | str) -> str | Result | None:
 def _verdict(run: Run, result: Result) -> Verdict:
     if result is Result.DISCARD and run.point not in DISCARD:
         text = f'"discard" verb not allowed in {run.place} ACL'
-        run.scope.services.log_main(text)
         run.scope.services.log_panic(text)
         return Verdict(Ruling.ERROR)
     verdict = Verdict(_RULINGS[result], run.user, run.log, log_targets=run.targets)
@@ -149,7 +148,6 @@ def run_text(run: Run, text: str, args: list[str] | None = None, where: Where = 
         return run.error("ACL nested too deep: possible loop")
     if isinstance(text, Tainted):
         line = f'attempt to use tainted ACL text "{text}"'
-        scope.services.log_main(line)
         scope.services.log_panic(line)
         return run.error("internal configuration error")
     try:
@@ -351,7 +349,6 @@ def _message_text(run: Run, clause: Clause, before: str | None) -> str:
         return ""
     except (ExpansionFailed, Deferred) as error:
         line = f'failed to expand ACL message "{clause.source}": {error.message}'
-        scope.services.log_main(line)
         scope.services.log_panic(line)
         return ""
     finally:
@@ -387,7 +384,6 @@ def _warn(run: Run, result: Result, spoken: Spoken) -> None:
             f'ACL "warn" with "message" setting found in a non-message ({run.place}) ACL: '
             "cannot specify header lines here: message ignored"
         )
-        scope.services.log_main(line)
         scope.services.log_panic(line)
         return
     add_headers(scope.message, run.user)

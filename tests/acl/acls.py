@@ -65,7 +65,7 @@ def session(sender: str = "good@test.ex", recipient: str = "good@test.ex") -> Se
     made = Session(scope)
     services.log_main = made.main.append
     services.log_reject = made.reject.append
-    services.log_panic = made.panic.append
+    services.log_panic = lambda line: (made.main.append(line), made.panic.append(line))[0]
     scope.trace = lambda _selector, line: made.trace.append(line)
     return made
 

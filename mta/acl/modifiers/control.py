@@ -17,8 +17,8 @@ from mta.text.ascii import lower, strip
 from mta.text.units import parse_number
 
 FAKE_REJECT_TEXT = (
-    "Your message has been rejected but is being\nkept for evaluation.\n"
-    "If it was a legitimate message, it may still be\ndelivered to the target recipient(s)."
+    "Your message has been rejected but is being kept for evaluation.\n"
+    "If it was a legitimate message, it may still be delivered to the target recipient(s)."
 )
 PLANNED = frozenset(
     {"cutthrough_delivery", "debug", "dmarc_disable_verify", "dmarc_enable_forensic", "no_mbox_unspool"}

@@ -18,7 +18,6 @@ def make(_clause: Clause) -> Act:
                 chosen.add(name)
             else:
                 text = f'unknown log name "{name}" in "log_reject_target" in {run.place} ACL'
-                run.scope.services.log_main(text)
                 run.scope.services.log_panic(text)
         run.targets = frozenset(chosen)
         return Result.OK

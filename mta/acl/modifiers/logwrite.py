@@ -20,11 +20,12 @@ def make(_clause: Clause) -> Act:
             names = [name.strip(WHITESPACE) for name in listed.split(",")]
             if not colon or any(name not in LOGS for name in names):
                 fault = f'unknown log name in "{argument}" in "logwrite" in {run.place} ACL'
-                services.log_main(fault)
                 services.log_panic(fault)
                 return Result.OK
             text = rest
         line = log_text(text.lstrip(WHITESPACE))
+        if "panic" in names:  # a line of the panic log goes to the main log, too
+            names = [name for name in names if name != "main"]
         for name in names:
             writers[name](line)
         return Result.OK
