@@ -217,7 +217,7 @@ def test_a_bounce_waits_for_its_parents_mark(tmp_path: Path, monkeypatch: pytest
     """Death between the bounce's commit and the parent's mark: one bounce, whichever is taken up first."""
     for first in ("parent", "bounce"):
         root = tmp_path / first
-        root.mkdir()
+        root.mkdir(mode=0o755)
         world = World(root, main="bounce_return_size_limit = 0")
         message_id = world.put("gone@alias.test", "later@alias.test", sender="x@host.test")
         with monkeypatch.context() as patched, pytest.raises(Died):
