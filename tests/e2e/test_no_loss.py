@@ -8,8 +8,10 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.configs import RELAY
@@ -54,6 +56,7 @@ class Client(threading.Thread):
             mark = f"mark-{self.tag}-{number}"
             try:
                 with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+                    client.ehlo("client.example")
                     client.mail("sender@source.example")
                     client.rcpt("user@sink.example")
                     code, _ = client.data(f"Subject: {mark}\r\n\r\nbody\r\n")
@@ -74,29 +77,21 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(folder: Path, se
             clients = [Client(n, server.port, 60, acknowledged) for n in range(4)]
             for client in clients:
                 client.start()
-            while any(client.is_alive() for client in clients):
+            while alive := [client for client in clients if client.is_alive()]:
                 children = server.processes()[1:]
                 if children:
-                    victim = chance.choice(children)
-                    try:
-                        victim.kill()
-                    except Exception:  # noqa: S110 -- it may have ended by itself
-                        pass
-                clients[0].join(0.4)
-                if not clients[0].is_alive():
-                    clients = [client for client in clients if client.is_alive()] or clients
-                    clients[-1].join(0.4)
+                    with suppress(psutil.NoSuchProcess):
+                        chance.choice(children).kill()
+                alive[0].join(0.4)
             server.process.kill()  # and the master
             server.process.wait()
             stop(server)
-        with running("mta", config, folder / "again", "-bdf", "-q1s") as other:
-            del other
         spool = folder / "spool"
         again = config.replace("@DIR@/spool", str(spool))
         with running("mta", again, folder / "second", "-bdf", "-q1s"):
             wait_until(lambda: not list((spool / "input").rglob("*-H")), 60, "an empty spool")
         seen = Counter(next_hop.subjects)
-    assert acknowledged
+    assert len(acknowledged) > 20
     lost = acknowledged - set(seen)
     assert not lost
     twice = sum(count - 1 for count in seen.values())
