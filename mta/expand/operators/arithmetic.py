@@ -12,13 +12,13 @@ from mta.expand.base import operator
 from mta.scope.scope import Scope
 from mta.text.ascii import WHITESPACE
 
-MAX_DEPTH = 200
+MAX_DEPTH = 50  # of parentheses and signs; each may cost eight frames of Python's stack
 _MAXIMUM = 2**63 - 1
 _HALF = float(2**63)
 _ANY_BASE = re.compile(r"0[xX]([0-9A-Fa-f]*)|0([0-7]*)|([1-9][0-9]*)")
 _DECIMAL = re.compile(r"()()([0-9]+)")
 _FACTORS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_LEVELS: tuple[tuple[str, ...], ...] = (("|",), ("^",), ("&",), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))
+_LEVEL_OF = {"|": 0, "^": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, "%": 5}
 
 
 @operator("eval")
@@ -60,17 +60,16 @@ class _Reader:
         while self.at < len(self.text) and self.text[self.at] in WHITESPACE:
             self.at += 1
 
-    def level(self, which: int, depth: int) -> int:
-        """An expression whose operators are of level ``which`` or tighter."""
-        if which == len(_LEVELS):
-            return self.unary(depth)
-        value = self.level(which + 1, depth)
+    def level(self, weakest: int, depth: int) -> int:
+        """An expression whose operators are of level ``weakest`` or tighter."""
+        value = self.unary(depth)
         while True:
-            sign = next((sign for sign in _LEVELS[which] if self.text.startswith(sign, self.at)), None)
-            if sign is None:
+            sign = next((sign for sign in _LEVEL_OF if self.text.startswith(sign, self.at)), "")
+            level = _LEVEL_OF.get(sign, -1)
+            if level < weakest:
                 return value
             self.at += len(sign)
-            value = _combine(sign, value, self.level(which + 1, depth))
+            value = _combine(sign, value, self.level(level + 1, depth))
 
     def unary(self, depth: int) -> int:
         """A number, a parenthesis, or either behind signs."""
