@@ -265,7 +265,9 @@ class ScriptedServer:
         return answer if isinstance(answer, str) else answer(session, line)
 
     def _start_tls(self, session: Session) -> None:
-        assert self.script.tls is not None
+        if self.script.tls is None:
+            session.closed = True
+            return
         with self.changed:
             self._open.remove(session.connection)
         session.connection = self.script.tls.wrap_socket(session.connection, server_side=True)
