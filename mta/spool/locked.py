@@ -7,7 +7,6 @@ that includes it is durable before the journal goes, and the header file goes fi
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import errno
 import io
 import os

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mta.errors import Deferred
 from mta.lookup.base import LookupType, lookups
 from mta.lookup.index import parse_address
 from mta.net.answer import Answer
 from mta.net.records import domain_text, reverse_name
-from mta.net.resolver import Resolver
 from mta.scope.scope import Scope
 from mta.text.ascii import WHITESPACE, lower, strict_int
 from mta.text.lists import split_list
 from mta.text.units import parse_time
+
+if TYPE_CHECKING:
+    from mta.net.resolver import Resolver
 
 TYPES = ("a", "aaaa", "a+", "cname", "csa", "mx", "mxh", "ns", "ptr", "soa", "spf", "srv", "tlsa", "txt", "zns")
 _MODIFIER = re.compile(r"(defer|dnssec|retrans|retry)_([^,\s=]*)", re.ASCII)
