@@ -183,7 +183,7 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
     if not message.recipients:
         incoming.abandon()
         _blackhole(session, created, chunking)
-        return session.reply(_final(session, custom, prdr))
+        return _answer(session, custom, prdr)
     try:
         if not session.pretend:
             incoming.commit(message, session.peer)
@@ -193,10 +193,19 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
     log_received(session.runtime, scope, created=created, chunking=chunking)
     session.peer.transactions += 1
     session.count_received()
-    session.reply(_final(session, custom, prdr))
+    _answer(session, custom, prdr)
     if not session.pretend:
         session.accepted.append(message.id)
     return None
+
+
+NOT_REAL = b"\r\n**** SMTP testing: that is not a real message id!\r\n\r\n"
+
+
+def _answer(session: Session, custom: str | None, prdr: bool | None) -> None:
+    session.reply(_final(session, custom, prdr))
+    if session.pretend and prdr is None:
+        session.out.append(NOT_REAL)
 
 
 def _final(session: Session, custom: str | None, prdr: bool | None) -> Reply:

@@ -31,7 +31,7 @@ class Order:
     dot_ends: bool = True  # no -i
     sender: str | None = None  # -f, "" is <>
     full_name: str | None = None  # -F
-    errors: str = "p"  # -oe: e m p q w
+    errors: str = "m"  # -oe: e m p q w
     host_address: str | None = None  # -oMa
     authenticator: str | None = None  # -oMaa
     authenticated_id: str | None = None  # -oMai
@@ -118,7 +118,6 @@ def make_peer(runtime: Runtime, caller: Caller, order: Order, now: float) -> Pee
         authenticated_id=caller.login,
         authenticated_sender=own_address(options, caller.login),
         started=now,
-        active_hostname=options.primary_hostname,
     )
     if caller.trusted:
         _claim(peer, order)

@@ -23,7 +23,7 @@ COPIED = 1 << 16  # bytes of the message's body that go back
 
 @dataclass(slots=True)
 class Complaint:
-    """``kind``: "addresses", "none", "size", "acl"."""
+    """``kind``: "addresses" (in the header), "argument" (on the command line), "none", "size", "acl"."""
 
     kind: str
     bad: list[AddressError] = field(default_factory=list)
@@ -36,6 +36,7 @@ class Complaint:
 
 SUBJECTS = {
     "addresses": "malformed recipient address",
+    "argument": "malformed recipient address",
     "none": "no recipient addresses",
     "size": "message too big",
     "acl": "rejected by local scanning code",
@@ -63,11 +64,12 @@ def mail_complaint(runtime: Runtime, to: str, complaint: Complaint, about: Messa
             (" ", "Auto-Submitted: auto-replied\n"),
             ("F", f"From: {sender}\n"),
             ("T", f"To: {to}\n"),
-            (" ", f"References: <E{about.id}@{options.primary_hostname}>\n"),
             (" ", f"Subject: Mail failure - {SUBJECTS[complaint.kind]}\n"),
             ("I", f"Message-Id: <E{message.id}@{options.primary_hostname}>\n"),
             (" ", f"Date: {date_text(now)}\n"),
         ]
+        if complaint.kind != "argument":
+            fields.insert(3, (" ", f"References: <E{about.id}@{options.primary_hostname}>\n"))
         message.body_size, message.body_linecount = len(text), text.count(b"\n")
         message.headers.lines = [Header(line, letter) for letter, line in fields]
         received = received_header(scope)
@@ -106,6 +108,12 @@ def _reason(complaint: Complaint) -> str:
         return (
             "A message that you sent contained one or more recipient addresses that were\nincorrectly constructed:\n\n"
             f"{shown}\n{end}"
+        )
+    if complaint.kind == "argument":
+        fault = complaint.bad[0]
+        return (
+            "A message that you sent contained a recipient address that was incorrectly\nconstructed:\n\n"
+            f"  {fault.text}  {fault.message}\n\nThe message has not been delivered to any recipients.\n"
         )
     if complaint.kind == "none":
         return (

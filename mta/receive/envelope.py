@@ -52,7 +52,7 @@ def mail(session: Session, command: Command) -> None:
     sender = parsed.text
     if sender and not parsed.domain:
         if not (session.peer.is_local or session.host_in("sender_unqualified_hosts")):
-            session.log_refusal(f"unqualified sender rejected: <{sender}> {session.id_fields()}")
+            _log_unqualified(session, "sender", sender)
             shown = f"{parameters.address}: sender address must contain a domain"
             return session.syntax_error(501, shown, command.line)
         sender = qualify(sender, options.qualify_domain or options.primary_hostname)
@@ -131,7 +131,7 @@ def rcpt(session: Session, command: Command) -> None:
             session.peer.is_local or lower(address) == "postmaster" or session.host_in("recipient_unqualified_hosts")
         ):
             message.rcpt_fail_count += 1
-            session.log_refusal(f"unqualified recipient rejected: <{address}> {session.id_fields()}")
+            _log_unqualified(session, "recipient", address)
             text = f"{parameters.address}: recipient address must contain a domain"
             protocol.rcpt_refused(f"501 {text}")
             return session.syntax_error(501, text, command.line)
@@ -141,6 +141,11 @@ def rcpt(session: Session, command: Command) -> None:
         return _too_many(session)
     recipient = EnvelopeRecipient(Tainted(address), notify=parameters.notify, orcpt=parameters.orcpt)
     return _rule_rcpt(session, message, recipient)
+
+
+def _log_unqualified(session: Session, what: str, address: str) -> None:
+    if "smtp_syntax_error" in session.plan.selectors:
+        session.log_refusal(f"unqualified {what} rejected: <{address}> {session.id_fields()}")
 
 
 def _too_many(session: Session) -> None:

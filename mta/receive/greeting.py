@@ -18,9 +18,8 @@ from mta.text.ascii import lower
 def welcome(session: Session) -> bool:
     """Everything before the first command; False when the session ends here, its reply queued."""
     peer, options, scope = session.peer, session.plan.options, session.scope
-    peer.active_hostname = options.primary_hostname
     if options.smtp_active_hostname is not None:
-        peer.active_hostname = expand(scope, options.smtp_active_hostname) or options.primary_hostname
+        peer.active_hostname = expand(scope, options.smtp_active_hostname)
     remote = bool(peer.address)
     if session.scope.trace is not None and remote:
         session.host_in("hosts_connection_nolog")
@@ -33,7 +32,7 @@ def welcome(session: Session) -> bool:
         return False
     if session.scope.trace is not None:
         for name in ("sender_unqualified_hosts", "recipient_unqualified_hosts", "helo_verify_hosts",
-                     "helo_try_verify_hosts", "helo_accept_junk_hosts"):  # fmt: skip
+                     "helo_try_verify_hosts", "helo_accept_junk_hosts", "hosts_proxy"):  # fmt: skip
             session.host_in(name)
     if options.acl_smtp_connect is not None:
         verdict = ask(session, "connect")

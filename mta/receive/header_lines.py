@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 
+from mta.errors import Deferred, ExpansionFailed
 from mta.mail.headers import TYPES, Header
 from mta.text.ascii import lower
+from mta.text.patterns import pattern
 
 # a name of printing characters, white space before the colon as old mailers wrote it, and the folded lines after it
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
@@ -54,6 +56,20 @@ def mark_resent(lines: list[Header]) -> None:
             line.type = letter
         elif name in ("from", "sender", "message-id", "reply-to"):
             line.type = " "
+
+
+def without_from_line(source: str, text: str) -> str:
+    """The header without UUCP ``From `` lines in front that match uucp_from_pattern (manual section 48.4)."""
+    while text.startswith(("From ", ">From ")):
+        line, mark, rest = text.partition("\n")
+        try:
+            found = pattern(source).search(line.removeprefix(">"))
+        except (Deferred, ExpansionFailed):
+            return text
+        if found is None or not mark:
+            return text
+        text = rest
+    return text
 
 
 def date_text(seconds: float) -> str:

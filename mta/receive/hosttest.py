@@ -16,7 +16,7 @@ from mta.mail.message import Message
 from mta.mail.peer import Peer
 from mta.receive.caller import split_address
 from mta.receive.connection import converse, open_session
-from mta.receive.link import BLOCK, PipeLink
+from mta.receive.link import PipeLink
 from mta.receive.plan import Runtime
 from mta.scope.scope import Scope
 from mta.scope.services import Services
@@ -25,7 +25,6 @@ BANNER = (
     "\n**** SMTP testing session as if from host {}\n"
     "**** but without any ident (RFC 1413) callback.\n**** This is not for real!\n\n"
 )
-NOT_REAL = b"\r\n**** SMTP testing: that is not a real message id!\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -91,30 +90,16 @@ class _Pretence:
     def spool_directory(self) -> str:
         return str(self.real.spool_directory)
 
-    def scope(self, *, peer: Peer, message: Message) -> Scope:
+    def scope(self, *, peer: Peer | None = None, message: Message | None = None) -> Scope:
         found: Scope = self.real.scope(peer=peer, message=message)
         found.services = self.services
         return found
 
 
-class _TestLink(PipeLink):
-    """Says after each accepted message that its id means nothing."""
-
-    __slots__ = ()
-
-    def send(self, data: bytes) -> None:
-        PipeLink.send(self, data)
-        if data.startswith((b"250 OK id=", b"250- ")) or b"\r\n250 OK id=" in data:
-            PipeLink.send(self, NOT_REAL)
-
-    def recv(self, size: int = BLOCK) -> bytes:
-        return PipeLink.recv(self, size)
-
-
 def run(runtime: Runtime, address: str, input_fd: int, output_fd: int, tell: Callable[[str], None]) -> int:
     """Hold the session; ``tell`` gets the lines for standard error. ``address`` may carry a port (``1.2.3.4.25``)."""
     host, port = split_address(address)
-    link = _TestLink(input_fd, output_fd)
+    link = PipeLink(input_fd, output_fd)
     link.send(BANNER.format(host).encode("latin-1"))
     log = _TestLog(runtime.log.selectors, tell)
     services = _quiet(runtime.services, log)

@@ -6,6 +6,7 @@ that is passed leaves its Fault in ``fault``; what comes after that is thrown aw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mta.mail.headers import Header
@@ -31,12 +32,20 @@ class Intake:
     """One message. Limits are in bytes; 0 is none."""
 
     __slots__ = (
-        "_head", "_header_limit", "_incoming", "_limit", "_line_limit", "_searched", "_whole_line",
+        "_head", "_header_limit", "_incoming", "_limit", "_line_limit", "_searched", "_strip", "_whole_line",
         "body_lines", "body_size", "body_zeros", "fault", "header_size", "headers", "size",
     )  # fmt: skip
 
-    def __init__(self, incoming: Incoming, limit: int, header_limit: int, line_limit: int) -> None:
+    def __init__(
+        self,
+        incoming: Incoming,
+        limit: int,
+        header_limit: int,
+        line_limit: int,
+        strip: Callable[[str], str] | None = None,
+    ) -> None:
         self._incoming = incoming
+        self._strip = strip  # takes lines off the front of the header
         self._limit = limit
         self._header_limit = header_limit
         self._line_limit = line_limit
@@ -75,6 +84,8 @@ class Intake:
     def _split(self) -> None:
         assert self._head is not None
         text = from_bytes(bytes(self._head))
+        if self._strip is not None:
+            text = self._strip(text)
         self._head = None
         self.headers, end, body = split_header(text)
         self.header_size = end

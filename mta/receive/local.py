@@ -322,6 +322,8 @@ def _settle(reception: Reception, incoming: Incoming, intake: Intake, lines: _Li
     message = scope.message
     fill_in(message, intake, incoming, lines.longest)
     scope.body = incoming.read_body
+    if reception.bad:
+        return _complain(reception, Complaint("argument", bad=reception.bad, body=incoming.read_body), "")
     if order.extract:
         _extract(reception)
     created = prepare(scope, _origin(reception))

@@ -55,7 +55,6 @@ def _read(session: Session) -> wire.ProxyHeader:
 
 
 def _refuse_all(session: Session) -> None:
-    session.peer.active_hostname = session.peer.active_hostname or session.plan.options.primary_hostname
     session.say(220, f"{session.hostname} ESMTP")
     for _ in range(session.plan.options.smtp_accept_max_nonmail + 1):
         session.flush()

@@ -46,7 +46,6 @@ def _parse(session: Session, command: Command) -> str | None:
         return parsed.text
     if session.peer.is_local or session.host_in("recipient_unqualified_hosts"):
         return qualify(parsed.text, options.qualify_recipient or options.qualify_domain or options.primary_hostname)
-    session.log_refusal(f"unqualified recipient rejected: <{parsed.text}> {session.id_fields()}")
     session.say(501, f"{command.argument}: recipient address must contain a domain")
     return None
 

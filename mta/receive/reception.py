@@ -10,7 +10,7 @@ from collections.abc import Callable
 from mta.receive import envelope, greeting, queries, security, transaction
 from mta.receive.session import Session
 from mta.smtp.commands import WITHOUT_ARGUMENT, Command, parse_command
-from mta.smtp.server import NO_HELO, NO_SENDER
+from mta.smtp.server import NO_HELO, NO_SENDER, ONLY_BDAT, ONLY_RSET
 from mta.wire import lines as wire
 
 COMMANDS: dict[str, Callable[[Session, Command], None]] = {
@@ -44,6 +44,8 @@ def run(session: Session) -> None:
             reader.feed(link.recv())
             continue
         obey(session, line)
+        if session.pretend:
+            session.flush()
     session.flush()
 
 
@@ -63,14 +65,14 @@ def obey(session: Session, line: bytes) -> None:
     if not verb:
         session.last_was_rcpt = False
         return _unknown(session, text)
-    session.remember(verb)
     if verb not in UNCOUNTED and not _count_nonmail(session, command):
         return None
     if command.argument and verb in WITHOUT_ARGUMENT:
-        return session.syntax_error(501, "unexpected argument data", text)
+        return session.say(501, "unexpected argument data")
     refusal = protocol.refusal(command)
     if refusal is not None:
         return _refused(session, command, refusal.code, refusal.text)
+    session.remember(verb)
     COMMANDS[verb](session, command)
     session.last_was_rcpt = verb == "RCPT"
     return None
@@ -79,6 +81,8 @@ def obey(session: Session, line: bytes) -> None:
 def _refused(session: Session, command: Command, code: int, text: str) -> None:
     """A command out of its place."""
     verb = command.verb
+    if text not in (ONLY_BDAT.text, ONLY_RSET.text):
+        session.remember(verb)
     if text is NO_HELO.text:
         if not session.host_in("hosts_require_helo"):
             session.protocol.require_helo = False
@@ -99,7 +103,6 @@ def _refused(session: Session, command: Command, code: int, text: str) -> None:
 
 def _flawed(session: Session, text: str) -> None:
     flaw = session.reader.flaw
-    session.remember("?")
     if flaw & wire.NUL:
         return session.syntax_error(501, "NUL characters are not allowed in SMTP commands", text)
     if flaw & wire.OVERLONG:
@@ -139,9 +142,6 @@ def _escaped(text: str) -> str:
 
 def _unknown(session: Session, text: str) -> None:
     session.unknown_commands += 1
-    session.remember(text.partition(" ")[0][:16])
-    if not _count_nonmail(session, Command("", text, text)):
-        return None
     limit = session.plan.options.smtp_max_unknown_commands
     if session.unknown_commands > limit:
         session.say(500, "Too many unrecognized commands")
@@ -166,6 +166,8 @@ def _count_nonmail(session: Session, command: Command) -> bool:
         session.free_auth = False
     else:
         session.nonmail += 1
+        if session.nonmail == 1 and session.scope.trace is not None:
+            session.host_in("smtp_accept_max_nonmail_hosts")
         limit = session.plan.options.smtp_accept_max_nonmail
         if session.nonmail > limit and session.host_in("smtp_accept_max_nonmail_hosts"):
             session.say(554, "Too many nonmail commands")

@@ -24,6 +24,8 @@ def starttls(session: Session, command: Command) -> None:
     """STARTTLS. Whatever the client sent behind it in clear text is thrown away, and all it said before forgotten."""
     if not session.starttls or not isinstance(session.link, SocketLink):
         return session.syntax_error(503, "STARTTLS command used when not advertised", command.line)
+    if session.protocol.in_transaction:
+        return session.syntax_error(503, "STARTTLS command not permitted inside a transaction", command.line)
     if session.plan.options.acl_smtp_starttls is not None:
         verdict = ask(session, "starttls")
         if not verdict.accepted:
@@ -87,6 +89,8 @@ def auth(session: Session, command: Command) -> None:
         return session.syntax_error(503, "AUTH command used when not advertised", command.line)
     if peer.authenticator:
         return session.syntax_error(503, "already authenticated", command.line)
+    if session.protocol.in_transaction:
+        return session.syntax_error(503, "not permitted in mail transaction", command.line)
     name, _, rest = command.argument.partition(" ")
     initial = rest.strip(" \t")
     if not name:

@@ -21,6 +21,21 @@ from mta.smtp.server import ServerSession
 from mta.wire import lines as wire
 
 HISTORY = 20
+# host lists that are looked at once in a connection
+ONCE = frozenset(
+    [
+        "hosts_connection_nolog",
+        "host_lookup",
+        "host_reject_connection",
+        "sender_unqualified_hosts",
+        "recipient_unqualified_hosts",
+        "helo_verify_hosts",
+        "helo_try_verify_hosts",
+        "helo_accept_junk_hosts",
+        "hosts_proxy",
+        "smtp_accept_max_nonmail_hosts",
+    ]
+)
 
 
 @dataclass(slots=True)
@@ -61,10 +76,11 @@ class Session:
     queue_only: bool = False  # -odq: accept, deliver later
     data_lines: int = 0  # of the last message, for -bS
     commands_seen: bool = False
+    answers: dict[str, bool] = field(default_factory=dict)  # of host lists, kept when each is to be told of once
 
     @property
     def hostname(self) -> str:
-        return self.peer.active_hostname
+        return self.peer.active_hostname or self.plan.options.primary_hostname
 
     def say(self, code: int, text: str) -> None:
         """Queue a reply."""
@@ -102,7 +118,12 @@ class Session:
         """Whether the peer is in the host list of this option; no answer (Deferred) counts as no."""
         entry = self.plan.lists[name]
         if self.scope.trace is not None:
-            return self._host_in_traced(name)
+            known = self.answers.get(name)
+            if known is None:
+                known = self._host_in_traced(name)
+                if name in ONCE:
+                    self.answers[name] = known
+            return known
         if entry is True or entry is False:
             return entry
         try:
@@ -141,7 +162,7 @@ class Session:
         if limit > 0 and self.synprot_errors > limit:
             self.say(code, f"{text}\nToo many syntax or protocol errors")
             history = self.peer.smtp_history
-            shown = ",".join(history[-HISTORY - 1 : -1] if len(history) > HISTORY else history[:-1])
+            shown = ",".join(history[-HISTORY:])
             shown = f"C={'...' if len(history) > HISTORY else ''}{shown}" if shown else "NULL"
             self.log_refusal(
                 f"SMTP call from {self.who()} dropped: too many syntax or protocol errors"

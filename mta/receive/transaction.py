@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mta.errors import PeerGone, SpoolError
 from mta.receive.accept import settle
 from mta.receive.envelope import enough_space, size_limit
+from mta.receive.header_lines import without_from_line
 from mta.receive.intake import Fault, Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
@@ -97,7 +98,9 @@ def _begin(session: Session) -> Incoming | None:
 
 def _intake(session: Session, incoming: Incoming) -> Intake:
     options = session.plan.options
-    return Intake(incoming, size_limit(session), options.header_maxsize, options.header_line_maxsize)
+    drops = session.host_in("ignore_fromline_hosts") if session.peer.address else options.ignore_fromline_local
+    strip = (lambda text: without_from_line(options.uucp_from_pattern, text)) if drops else None
+    return Intake(incoming, size_limit(session), options.header_maxsize, options.header_line_maxsize, strip)
 
 
 def _read_data(session: Session, scanner: wire.DataScanner, intake: Intake) -> None:
@@ -189,9 +192,6 @@ def bdat(session: Session, command: Command) -> None:
         session.end("protocol-error")
         return None
     if session.chunks is None:
-        if not _predata(session):
-            session.protocol.spoil()
-            return _discard(session, chunk.size)
         incoming = _begin(session)
         if incoming is None:
             session.protocol.spoil()

@@ -42,6 +42,8 @@ def ask(session: Session, point: str) -> Verdict:
         return _ACCEPTED
     acl = getattr(session.plan.options, OPTION[point])
     if acl is None:
+        if point in DENIED_WHEN_UNSET and session.scope.trace is not None:
+            session.scope.trace("acl", "ACL is NULL: implicit DENY")
         return _DENIED if point in DENIED_WHEN_UNSET else _ACCEPTED
     verdict = run_acl(session.runtime.config.acls, acl, point, session.scope)
     if session.scope.tainted:

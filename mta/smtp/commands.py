@@ -23,7 +23,7 @@ MAX_CHUNK = 2**31 - 1  # bytes, of BDAT
 
 
 class Command(NamedTuple):
-    """``verb`` in capitals, "" for one that is not known; ``argument`` without white space around it; ``line`` whole."""
+    """``verb`` in capitals, "" for one that is not known; ``argument`` stripped; ``line`` whole."""
 
     verb: str
     argument: str

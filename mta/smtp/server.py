@@ -38,7 +38,7 @@ class ServerSession:
     def refusal(self, command: Command) -> Reply | None:
         """Why a command cannot come now; None when it can."""
         verb, phase = command.verb, self.phase
-        if phase >= Phase.CHUNKS and verb not in ("BDAT", "RSET", "QUIT", "NOOP"):
+        if phase >= Phase.CHUNKS and verb not in ("BDAT", "RSET", "QUIT"):
             was, self.phase = phase, Phase.SPOILED
             return ONLY_BDAT if was == Phase.CHUNKS else ONLY_RSET
         if verb == "MAIL":
@@ -55,16 +55,17 @@ class ServerSession:
             return None if phase in (Phase.RCPT, Phase.CHUNKS) else self._no_rcpt(NO_RCPT_BDAT)
         if verb == "ETRN" and phase >= Phase.MAIL:
             return Reply(503, "ETRN is not permitted inside a transaction")
-        if verb == "STARTTLS" and phase >= Phase.MAIL:
-            return Reply(503, "STARTTLS command not permitted inside a transaction")
-        if verb == "AUTH" and phase >= Phase.MAIL:
-            return Reply(503, "not permitted in mail transaction")
         return None
 
     def _no_rcpt(self, text: str) -> Reply:
         if self.rcpt_seen and self.all_rejected and self.last_refusal:
             return Reply(503, f"All RCPT commands were rejected with this error:\n{self.last_refusal}\n{text}")
         return Reply(503, text)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether MAIL has been accepted: no STARTTLS and no AUTH then."""
+        return self.phase >= Phase.MAIL
 
     def must_be_last(self, verb: str) -> bool:
         """Whether nothing may have been sent after this command before its reply (the synchronization check)."""
