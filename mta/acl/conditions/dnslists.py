@@ -21,10 +21,11 @@ _LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
 
 
 class Answered(NamedTuple):
-    """A question's result: ``addresses`` of 127/8 only; ``failed`` when there was no answer."""
+    """A question's result: ``addresses`` of 127/8 only, ``discarded``: there were others; ``failed``: no answer."""
 
     addresses: tuple[str, ...]
     failed: bool
+    discarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +117,35 @@ def _one(run: Run, item: Item, on_unknown: Result, budget: list[int]) -> Result:
             return Result.OK
         deferred = deferred or result is Result.DEFER
     if deferred:
-        return run.defer(f"DNS lookup for {item.first_domain} in dnslists condition did not complete")
+        return run.defer(None)
     return Result.FAIL
+
+
+_ASSUMED = {Result.OK: "assumed in list", Result.FAIL: "assumed not in list", Result.DEFER: "returned DEFER"}
 
 
 def _key(run: Run, item: Item, key: str, on_unknown: Result, budget: list[int]) -> Result:
     prefix = reversed_address(key) or key
-    found = _ask(run, f"{prefix}.{item.first_domain}", budget)
+    name = f"{prefix}.{item.first_domain}"
+    found = _ask(run, name, key, item.first_domain, budget)
     if found.failed:
-        words = {
-            Result.OK: ("in", "assumed listed"),
-            Result.FAIL: ("not in", "assumed not listed"),
-            Result.DEFER: ("not in", "returned DEFER"),
-        }
-        run.trace(f"=> {words[on_unknown][1]}: the answer is not known")
+        line = f"DNS list lookup defer (probably timeout) for {name}: {_ASSUMED[on_unknown]}"
+        run.scope.services.log_main(line)
         if on_unknown is Result.OK:
+            run.trace(f"=> that means {key} is listed at {item.domain}")
             _set_variables(run, item.domain, key, (), prefix, budget)
         return on_unknown
-    if not found.addresses or not accepts(item, found.addresses):
-        if found.addresses:
-            run.trace("=> but we are not accepting this block class because")
-            run.trace(f"=> there was {'an exclude' if item.negated else 'no'} match for {item.test}")
-        else:
+    if not found.addresses:
+        if not found.discarded:
             run.trace(f"=> that means {key} is not listed at {item.first_domain}")
+        return Result.FAIL
+    if not accepts(item, found.addresses):
+        run.trace("=> but we are not accepting this block class because")
+        run.trace(f"=> there was {_why_not(item)}")
         return Result.FAIL
     addresses = found.addresses
     if item.domain != item.first_domain:
-        again = _ask(run, f"{prefix}.{item.domain}", budget)
+        again = _ask(run, f"{prefix}.{item.domain}", key, item.domain, budget)
         if not again.addresses:
             run.trace(f"=> that means {key} is not listed at {item.domain}")
             return on_unknown if again.failed else Result.FAIL
@@ -150,6 +153,13 @@ def _key(run: Run, item: Item, key: str, on_unknown: Result, budget: list[int]) 
     run.trace(f"=> that means {key} is listed at {item.domain}")
     _set_variables(run, item.domain, key, addresses, prefix, budget)
     return Result.OK
+
+
+def _why_not(item: Item) -> str:
+    test = item.test.removeprefix("!")
+    if item.every:
+        return f"{'no' if item.negated else 'an'} IP address that did not match for {test}"
+    return f"{'an exclude' if item.negated else 'no'} match for {test}"
 
 
 def accepts(item: Item, addresses: tuple[str, ...]) -> bool:
@@ -181,7 +191,7 @@ def reversed_address(text: str) -> str | None:
     return ".".join(reversed(address.exploded.replace(":", "")))
 
 
-def _ask(run: Run, name: str, budget: list[int]) -> Answered:
+def _ask(run: Run, name: str, key: str, domain: str, budget: list[int]) -> Answered:
     """Ask for addresses; the resolver's cache keeps the answers for their TTL."""
     budget[0] -= 1
     if budget[0] < 0:
@@ -192,20 +202,18 @@ def _ask(run: Run, name: str, budget: list[int]) -> Answered:
     run.trace(f"new DNS lookup for {name}")
     answer = resolver.query(name, "A")
     if answer.status == "again":
-        run.trace(f"DNS lookup for {name} failed: {answer.error or 'try again'}")
         return Answered((), True)
     texts = answer.texts() if answer.ok else []
+    if not texts:
+        run.trace(f"DNS lookup for {name} failed")
+        return Answered((), False)
+    run.trace(f"DNS lookup for {name} succeeded (yielding {', '.join(texts)})")
     inside = tuple(text for text in texts if ipaddress.IPv4Address(text) in _LOOPBACK)
     for text in texts:
         if text not in inside:
-            run.scope.services.log_main(
-                f"DNS list lookup for {name} at {text} is out of range (not in 127.0/8); discarded"
-            )
-    if inside:
-        run.trace(f"DNS lookup for {name} succeeded (yielding {', '.join(inside)})")
-    else:
-        run.trace(f"DNS lookup for {name} failed")
-    return Answered(inside, False)
+            line = f"DNS list lookup for {key} at {domain} returned {text}; not in 127.0/8 and discarded"
+            run.scope.services.log_main(line)
+    return Answered(inside, False, bool(texts))
 
 
 def _set_variables(run: Run, domain: str, key: str, addresses: tuple[str, ...], prefix: str, budget: list[int]) -> None:
