@@ -63,7 +63,7 @@ class AddressError(NamedTuple):
 
 
 _PLAIN = re.compile(
-    r"([A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*)@([A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*)\Z"
+    r"<?([A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*)@([A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*)>?\Z"
 )
 
 
@@ -84,8 +84,10 @@ def parse_address(
     header's list. Options as the main options of these names.
     """
     plain = _PLAIN.match(text)
-    if plain is not None and len(text) <= MAX_ADDRESS:
-        return Address(text, plain[1], plain[2], 0, len(text), 0, len(text))
+    if plain is not None and len(text) <= MAX_ADDRESS + 2:
+        found = _plain(text, plain)
+        if found is not None:
+            return found
     rules = Rules(
         allow_domain_literals,
         allow_null,
@@ -105,6 +107,14 @@ def parse_address(
         return _mailbox(scanner)
     except Refused as refused:
         return AddressError(refused.message, text, 0, len(text))
+
+
+def _plain(text: str, match: re.Match[str]) -> Address | None:
+    """The commonest forms without a scanner: ``a@b`` and ``<a@b>``."""
+    start, end = match.start(1), match.end(2)
+    if end - start > MAX_ADDRESS or (start == 1) != (end < len(text)):
+        return None
+    return Address(text[start:end], match[1], match[2], start, end, 0, len(text))
 
 
 def _mailbox(scanner: Scanner) -> Address:
