@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mta.config.runtime import Runtime
-from mta.deliver import notify, parents, routing, transporting
+from mta.deliver import notify, one_time, parents, routing, transporting
 from mta.deliver.retry import RetryBook
 from mta.deliver.settle import Settler
 from mta.errors import SpoolError
@@ -180,6 +180,7 @@ class _Attempt:
             runtime.log.main(line, message.id)
             return Result(State.COMPLETED, made=made)
         message.deliver_first_time = False
+        one_time.replace_parents(message, books.deferred)
         if books.freeze:
             made += notify.freeze(runtime, locked, books.freeze)
         locked.save()

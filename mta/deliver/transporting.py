@@ -37,8 +37,9 @@ def deliver_all(
     if options.no_delivery or locked.message.dont_deliver:
         _suppress(runtime, locked, books, plan)
         return
-    if plan.local or plan.remote:
-        locked.reserve()
+    message = locked.message
+    if (plan.local or plan.remote) and sum(one.address not in message.delivered for one in message.recipients) > 1:
+        locked.reserve()  # the last recipient needs no journal: the message's removal is the record
     _deliver_local(runtime, locked, scope, books, plan.local, options)
     if options.local_only:
         for recipient in plan.remote:

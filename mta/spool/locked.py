@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,7 +38,7 @@ class Locked:
     ``intents``: what a delivery that was cut short had meant to do (``intend``), in order.
     """
 
-    __slots__ = ("_fd", "_folder", "_journal_fd", "_lock", "_spool", "intents", "message", "peer")
+    __slots__ = ("_fd", "_folder", "_journal_fd", "_lock", "_named", "_spool", "intents", "message", "peer")
 
     def __init__(self, spool: Spool, message: Message, peer: Peer, folder: str, fd: int) -> None:
         self.message = message
@@ -47,6 +48,7 @@ class Locked:
         self._folder = folder
         self._fd = fd
         self._journal_fd = -1
+        self._named = True  # the journal's folder entry is on stable storage
         self._lock = threading.Lock()
         self._take_journal()
 
@@ -117,6 +119,9 @@ class Locked:
                 fd = self._open_journal()
                 self._spool.calls.write(fd, ("\n".join(lines) + "\n").encode("latin-1"))
                 self._spool.calls.fdatasync(fd)
+                if not self._named:  # its entry in the folder must last as well, from its first line on
+                    self._spool.sync_folder(self._folder)
+                    self._named = True
         except OSError as error:
             raise SpoolError(f"cannot write the journal of {self.message.id}: {error.strerror}") from error
 
@@ -129,7 +134,7 @@ class Locked:
             except OSError as error:
                 raise SpoolError(f"cannot create the journal of {self.message.id}: {error.strerror}") from error
             self._journal_fd = fd
-            self._spool.sync_folder(self._folder)
+            self._named = False
         return self._journal_fd
 
     def save(self) -> None:
@@ -201,10 +206,14 @@ class Locked:
         self.release()
 
 
+@lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _allocate(fd: int, size: int) -> bool:
     """fallocate past the end without changing the size; True where the file system does not know how."""
-    libc = ctypes.CDLL(None, use_errno=True)
     end = os.fstat(fd).st_size
-    if libc.fallocate(fd, _KEEP_SIZE, ctypes.c_int64(end), ctypes.c_int64(size)) == 0:
+    if _libc().fallocate(fd, _KEEP_SIZE, ctypes.c_int64(end), ctypes.c_int64(size)) == 0:
         return True
     return ctypes.get_errno() not in (errno.ENOSPC, errno.EDQUOT)

@@ -238,3 +238,19 @@ def test_retry_records_are_forgotten_after_success(tmp_path: Path) -> None:
         retry.put(world.runtime.hints, key, RetryRecord(1, 2, 3))
         world.deliver(world.put("a@rem.test"))
     assert retry.all_records(world.runtime.hints, "T:") == []
+
+
+def test_one_time_children_take_their_parents_place(tmp_path: Path) -> None:
+    routers = "once:\n  driver = redirect\n  domains = once.test\n  one_time\n  errors_to = x@host.test\n"
+    routers += "  data = h@dead.test, x@host.test\n"
+    world = World(tmp_path, routers=routers)
+    message_id = world.put("u@once.test")
+    assert world.deliver(message_id).state == State.WAITING
+    message = world.runtime.spool.read(message_id)[0]
+    assert [(r.address, r.errors_to, r.parent) for r in message.recipients] == [
+        ("u@once.test", None, -1),
+        ("h@dead.test", "x@host.test", 0),
+    ]
+    assert "u@once.test" in message.delivered
+    world.deliver(message_id, forced=True)
+    assert world.boxes() == {"x": 1}
