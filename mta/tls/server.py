@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from OpenSSL import SSL
 
 from mta.errors import Deferred, ExpansionFailed
-from mta.mail.peer import TlsInfo
 from mta.scope.expansion import HostList, Tainted
 from mta.scope.options import MainOptions
 from mta.scope.scope import Scope
@@ -53,10 +52,10 @@ class ServerTls:
     def __init__(self, config: Configured) -> None:
         self.options = config.main
 
-    def start(self, sock: socket.socket, scope: Scope, timeout: float = HANDSHAKE_TIMEOUT) -> tuple[TlsSocket, TlsInfo]:
+    def start(self, sock: socket.socket, scope: Scope, timeout: float = HANDSHAKE_TIMEOUT) -> TlsSocket:
         """The handshake, all of it within ``timeout`` seconds; nobody here closes the socket.
 
-        ``scope.peer.tls`` is the same TlsInfo as the one returned; whether it was on_connect is kept.
+        ``scope.peer.tls`` is a new TlsInfo then; whether the session was on_connect is kept.
         """
         on_connect = scope.peer.tls.on_connect
         scope.peer.tls.sni = ""
@@ -85,7 +84,7 @@ class ServerTls:
         if session.sni:
             info.sni = Tainted(session.sni)
         scope.peer.tls = info
-        return stream, info
+        return stream
 
     def check(self, scope: Scope) -> str:
         """Why no TLS can be offered now ("" for none): certificates that cannot be read."""

@@ -89,7 +89,7 @@ def meet(
 
     def serve() -> None:
         try:
-            out.server = ServerTls(config(server)).start(ours, server, 10.0)[0]
+            out.server = ServerTls(config(server)).start(ours, server, 10.0)
             out.server.settimeout(10.0)
         except TlsFailed as error:
             out.server = error
@@ -298,7 +298,7 @@ def test_openssl_as_client(authority: Authority) -> None:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         sock, _ = listener.accept()
-        stream, info = ServerTls(config(server)).start(sock, server, 10.0)
+        stream = ServerTls(config(server)).start(sock, server, 10.0)
         stream.settimeout(10.0)
         stream.sendall(b"220 hello\r\n")
         assert client.stdin is not None
@@ -310,4 +310,3 @@ def test_openssl_as_client(authority: Authority) -> None:
         stream.close()
         client.communicate(timeout=10)
     assert server.peer.tls.sni == "mx.test.ex"
-    assert info is server.peer.tls
