@@ -1,7 +1,7 @@
 """A pool of threads that accept connections for themselves, grown and shrunk by need.
 
-``min_spare`` threads are kept waiting; one more starts when the last of them takes a connection,
-until ``maximum``. All wait in one epoll, so that a connection wakes one thread.
+One of the waiting threads, the leader, waits for a connection; it takes it, makes another thread
+the leader, and serves it. So a connection wakes one thread here, and (EPOLLEXCLUSIVE) one worker.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Pool:
     maximum: int
     on_crash: Callable[[BaseException], None]
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _leader: threading.Lock = field(default_factory=threading.Lock)
     _idle: int = 0
     _threads: int = 0
     _stopping: bool = False
@@ -83,17 +84,17 @@ class Pool:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                events = self._epoll.poll(IDLE_SECONDS, 1)
-                if self._stopping:
-                    return
-                if not events:
+                if not self._leader.acquire(timeout=IDLE_SECONDS):
                     with self._lock:
                         if self._idle > self.min_spare:
                             return
                     continue
-                listener = self._by_fd.get(events[0][0])
-                if listener is not None:
-                    self._take(listener)
+                try:
+                    taken = self._lead()
+                finally:
+                    self._leader.release()
+                if taken is not None:
+                    self._serve(*taken)
         finally:
             with self._lock:
                 self._idle -= 1
@@ -101,21 +102,31 @@ class Pool:
                 if self._stopping and not self._threads:
                     self._done.set()
 
-    def _take(self, listener: Listener) -> None:
-        try:
-            connection, _ = listener.sock.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            if not self._stopping:
-                self.on_crash(error)
-                # Out of descriptors or memory: let sessions end before the next try.
-                self._done.wait(0.1)
-            return
-        with self._lock:
-            self._idle -= 1
-            if self._idle < self.min_spare and self._threads < self.maximum and not self._stopping:
-                self._start_thread()
+    def _lead(self) -> tuple[Listener, socket.socket] | None:
+        """Wait until a connection could be taken; None on stopping or trouble."""
+        while not self._stopping:
+            for fd, _ in self._epoll.poll(-1, 1):
+                listener = self._by_fd.get(fd)
+                if listener is None or self._stopping:
+                    return None
+                try:
+                    connection, _ = listener.sock.accept()
+                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                    continue
+                except OSError as error:
+                    if not self._stopping:
+                        self.on_crash(error)
+                        # Out of descriptors or memory: let sessions end before the next try.
+                        self._done.wait(0.1)
+                    return None
+                with self._lock:
+                    self._idle -= 1
+                    if self._idle < self.min_spare and self._threads < self.maximum and not self._stopping:
+                        self._start_thread()
+                return listener, connection
+        return None
+
+    def _serve(self, listener: Listener, connection: socket.socket) -> None:
         try:
             connection.setblocking(True)
             listener.serve(connection)

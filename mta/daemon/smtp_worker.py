@@ -59,7 +59,7 @@ class SmtpWorker:
 
     def unix(self, connection: socket.socket) -> None:
         """A submission by a user of this machine."""
-        from mta.receive.local import serve_submission
+        from mta.receive.submission import serve_submission
 
         serve_submission(self.runtime, connection, on_accepted=self.arrivals.session())
 
