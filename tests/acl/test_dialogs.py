@@ -82,10 +82,10 @@ def play(case: Dialog, runtime: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.txt")), ids=lambda file: file.stem)
-def test_dialog(file: Path, tmp_path: Path) -> None:
+def test_dialog(file: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     case = read(file)
     if case.name in PENDING:
-        pytest.xfail(PENDING[case.name])
+        request.applymarker(pytest.mark.xfail(reason=PENDING[case.name], strict=True))
     configured = tmp_path / "conf"
     configured.write_text(configuration(case, tmp_path))
     runtime = Runtime.start(load(str(configured)))
