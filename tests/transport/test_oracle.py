@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,14 +61,19 @@ def exim(folder: Path, options: dict[str, str], driver: str, address: str) -> No
     lines = [f"  driver = {driver}", *(f"  {name} = {value}" for name, value in options.items())]
     config = folder / "conf"
     config.write_text(CONFIG.format(dir=folder, transport="\n".join(lines)))
-    for parent in [folder, *folder.parents][:-1]:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o055)
     assert EXIM is not None
     message = HEADER.encode() + b"\n" + BODY
     command = [EXIM, "-C", str(config)]
     subprocess.run([*command, "-i", "-odq", "-f", "sender@src.ex", address], input=message, check=True, timeout=60)
     subprocess.run([*command, "-qff"], check=True, timeout=60)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter; pytest keeps its own closed."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 FILES = [
@@ -84,19 +91,19 @@ FILES = [
 
 
 @pytest.mark.parametrize("options", FILES)
-def test_mbox(scope: Scope, tmp_path: Path, options: dict[str, str]) -> None:
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail").chmod(0o777)
-    exim(tmp_path, {"file": f"{tmp_path}/mail/theirs", "user": "nobody", **options}, "appendfile", "u@test.ex")
+def test_mbox(scope: Scope, open_folder: Path, options: dict[str, str]) -> None:
+    (open_folder / "mail").mkdir()
+    (open_folder / "mail").chmod(0o777)
+    exim(open_folder, {"file": f"{open_folder}/mail/theirs", "user": "nobody", **options}, "appendfile", "u@test.ex")
     ours = {name: value.strip('"').replace(r"\n", "\n") for name, value in options.items()}
-    transport = make_transport("appendfile", file=f"{tmp_path}/mail/ours", **ours)
+    transport = make_transport("appendfile", file=f"{open_folder}/mail/ours", **ours)
     transport.driver.deliver(transport, make_batch("u@test.ex", header=HEADER, body=BODY), scope)
-    theirs = (tmp_path / "mail/theirs").read_bytes()
-    assert DATES.sub(b"DATE", (tmp_path / "mail/ours").read_bytes()) == DATES.sub(b"DATE", theirs)
+    theirs = (open_folder / "mail/theirs").read_bytes()
+    assert DATES.sub(b"DATE", (open_folder / "mail/ours").read_bytes()) == DATES.sub(b"DATE", theirs)
 
 
 @pytest.mark.parametrize("extensions", [(), ("PIPELINING", "SIZE"), ("PIPELINING", "CHUNKING")])
-def test_smtp(scope: Scope, tmp_path: Path, extensions: tuple[str, ...]) -> None:
+def test_smtp(scope: Scope, open_folder: Path, extensions: tuple[str, ...]) -> None:
     found = []
     for ours in (False, True):
         with ScriptedServer(Script(extensions=extensions)) as server:
@@ -106,7 +113,7 @@ def test_smtp(scope: Scope, tmp_path: Path, extensions: tuple[str, ...]) -> None
                 hosts = [Host("127.0.0.1", "127.0.0.1")]
                 transport.driver.deliver(transport, make_batch("u@r.ex", header=HEADER, body=BODY, hosts=hosts), scope)
             else:
-                exim(tmp_path, options, "smtp", "u@r.ex")
+                exim(open_folder, options, "smtp", "u@r.ex")
             commands = [re.sub(r"\d+", "N", command) for command in server.commands if command != "QUIT"]
             found.append((commands, server.messages[0].data))
     assert found[0] == found[1]

@@ -22,6 +22,7 @@ from mta.smtp.extensions import Extensions
 from mta.smtp.replies import Reply
 from mta.transport.outcomes import SMTP_CLOSED, SMTP_FORMAT
 
+_FAREWELL = 0.2  # seconds for the answer to QUIT
 _TIMEVAL = struct.Struct("ll")
 
 
@@ -167,13 +168,16 @@ class Connection:
         self.extensions = Extensions()
 
     def quit(self) -> None:
-        """Say QUIT, do not wait for the answer, and close."""
+        """Say QUIT, wait a moment for the answer, and close."""
         try:
             if isinstance(self.stream, socket.socket):
                 self.stream.send(b"QUIT\r\n", socket.MSG_DONTWAIT)
+                self._kernel_timeout(socket.SO_RCVTIMEO, _FAREWELL)
             else:
-                self.stream.settimeout(1.0)
+                self.stream.settimeout(_FAREWELL)
                 self.stream.send(b"QUIT\r\n")
+            # An answer that met a closed socket would be reset, which some servers log.
+            self.stream.recv(512)
         except (OSError, MtaError):
             self.close()
             return
