@@ -204,7 +204,7 @@ def _finish(scanner: Scanner, local_part: str, domain: str, start: int, brackets
     text = f"{local_part}@{domain}" if domain else local_part
     if len(text) > MAX_ADDRESS:
         raise Refused(_too_long(text))
-    item_end = _trimmed_end(scanner.text, start, scanner.at)
+    item_end = _trimmed_end(scanner.text, end, scanner.at)  # a backslash may have made the last blank a word
     return Address(text, local_part, domain, start, end, scanner.item, item_end)
 
 

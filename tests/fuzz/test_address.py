@@ -1,6 +1,6 @@
 """Any bytes are an address or an AddressError, never an exception; what is an address parses to itself again."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mta.mail.address import Address, parse_address, parse_address_list, split_header_addresses
@@ -13,6 +13,7 @@ TEXTS = st.one_of(PIECES.map("".join), st.binary(max_size=60).map(lambda data: d
 
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, st.booleans(), st.booleans())
+@example("\\\t", False, False)  # a quoted blank at the end
 def test_one_address(text: str, lenient: bool, group: bool) -> None:
     found = parse_address(
         text,
