@@ -6,6 +6,7 @@ Nothing here reads from the peer. ``settle`` gives the reply that the whole mess
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from mta.errors import Deferred, ExpansionFailed, ForcedFail, SpoolError
@@ -15,15 +16,16 @@ from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.verdict import Ruling
 from mta.receive.envelope import under_way
 from mta.receive.fixups import Origin, fix_up
-from mta.receive.header_lines import date_text
 from mta.receive.intake import Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
 from mta.receive.verdicts import ask, refuse, run_point
+from mta.route.rewrite import Rule, rewrite_envelope
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, override_code, wrap
 from mta.text.ascii import lower
+from mta.text.dates import rfc5322_date
 
 
 def fill_in(message: Message, intake: Intake, incoming: Incoming, max_line: int) -> None:
@@ -62,7 +64,7 @@ def received_header(scope: Scope) -> str:
         scope.vars.pop("received_for", None)
     if not text.strip():
         return ""
-    return f"{text.rstrip()};\n\t{date_text(message.received_complete or time.time())}\n"
+    return f"{text.rstrip()};\n\t{rfc5322_date(message.received_complete or time.time())}\n"
 
 
 def origin_of(session: Session) -> Origin:
@@ -98,23 +100,28 @@ def _submission(message: Message, authenticated_id: str, origin: Origin) -> None
         message.sender = Tainted(f"{origin.login}@{origin.domain}")
 
 
-def prepare(scope: Scope, origin: Origin) -> bool:
+def prepare(scope: Scope, origin: Origin, rules: Sequence[Rule]) -> bool:
     """Fix-ups, rewriting and the Received: line; whether a Message-ID was made."""
     message = scope.message
-    created = fix_up(message, origin, scope)
-    rewrite(scope)
+    if rules:
+        _rewrite_envelope(scope, rules)
+    created = fix_up(message, origin, scope, rules)
     line = received_header(scope)
     if line:
         message.headers.lines.insert(0, Header(line, "P"))
+    apply_acl_headers(message)
     count_size(message)
     return created
 
 
-def rewrite(scope: Scope) -> None:
-    """The configuration's rewriting rules, for the header and the envelope (manual chapter 31)."""
-    rules = scope.services.state.get("receive.rewrite")
-    if rules is not None:
-        rules(scope)
+def _rewrite_envelope(scope: Scope, rules: Sequence[Rule]) -> None:
+    """Sender and recipients as soon as the header is there (manual section 31.2)."""
+    message = scope.message
+    message.sender = Tainted(rewrite_envelope(rules, message.sender, "F", scope))
+    for recipient in message.recipients:
+        changed = rewrite_envelope(rules, recipient.address, "T", scope)
+        if changed != recipient.address:
+            recipient.address = Tainted(changed)
 
 
 def apply_acl_headers(message: Message) -> None:
@@ -158,7 +165,7 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
     scope, message = session.scope, session.scope.message
     fill_in(message, intake, incoming, max_line)
     scope.body = incoming.read_body
-    created = prepare(scope, origin_of(session))
+    created = prepare(scope, origin_of(session), session.runtime.config.rewrite_rules)
     prdr = _per_recipient(session) if _wants_prdr(session) else None
     if prdr is not None and not message.recipients:
         incoming.abandon()

@@ -15,8 +15,8 @@ from mta.mail.headers import Header
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.peer import Peer
 from mta.receive.accept import count_size, log_received, received_header
-from mta.receive.header_lines import date_text
 from mta.receive.plan import Incoming, Runtime, expand, login_of, plan_of
+from mta.text.dates import rfc5322_date
 
 COPIED = 1 << 16  # bytes of the message's body that go back
 
@@ -66,7 +66,7 @@ def mail_complaint(runtime: Runtime, to: str, complaint: Complaint, about: Messa
             ("T", f"To: {to}\n"),
             (" ", f"Subject: Mail failure - {SUBJECTS[complaint.kind]}\n"),
             ("I", f"Message-Id: <E{message.id}@{options.primary_hostname}>\n"),
-            (" ", f"Date: {date_text(now)}\n"),
+            (" ", f"Date: {rfc5322_date(now)}\n"),
         ]
         if complaint.kind != "argument":
             fields.insert(3, (" ", f"References: <E{about.id}@{options.primary_hostname}>\n"))

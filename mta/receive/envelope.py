@@ -14,6 +14,7 @@ from mta.receive.caller import may_claim, own_address
 from mta.receive.plan import expand
 from mta.receive.session import Session
 from mta.receive.verdicts import ask, refuse
+from mta.route.rewrite import rewrite_smtp
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command, MailParameters, Offered, parse_mail, parse_rcpt
 from mta.text.ascii import lower
@@ -211,6 +212,8 @@ def _discarded(session: Session, address: str, point: str) -> None:
 
 def _address(session: Session, text: str, *, null: bool, utf8: bool) -> Address | AddressError:
     options = session.plan.options
+    if session.plan.rewrites_smtp:
+        text = rewrite_smtp(session.runtime.config.rewrite_rules, session.scope, text)
     parsed = parse_address(
         text,
         allow_domain_literals=options.allow_domain_literals,

@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mta.errors import Deferred, ExpansionFailed
-from mta.mail.address import AddressError, lower_domain, parse_address, parse_address_list, qualify
+from mta.mail.address import AddressError, domain_of, lower_domain, parse_address, parse_address_list, qualify
 from mta.mail.headers import DELETED, Header, header_type
 from mta.mail.message import Message
-from mta.receive.header_lines import date_text, mark_resent, resent
+from mta.receive.header_lines import mark_resent, resent
+from mta.route.rewrite import Qualify, Rule, rewrite_headers
 from mta.scope.options import MainOptions
 from mta.scope.scope import Scope
 from mta.text.ascii import lower
-
-_SENDER_FIELDS = ("from", "sender", "reply-to")
-_RECIPIENT_FIELDS = ("to", "cc", "bcc")
+from mta.text.dates import rfc5322_date
 
 
 @dataclass(slots=True)
@@ -37,23 +36,24 @@ class Origin:
     resent: bool = field(default=False)
 
 
-def fix_up(message: Message, origin: Origin, scope: Scope) -> bool:
-    """Put the header right; whether a Message-ID was made."""
+def fix_up(message: Message, origin: Origin, scope: Scope, rules: Sequence[Rule] = ()) -> bool:
+    """Put the header right, the rewriting ``rules`` included; whether a Message-ID was made."""
     options = scope.site.options
     lines = message.headers.lines
     origin.resent = resent(lines)
     if origin.resent:
         mark_resent(lines)
     _remove(lines, options, origin)
-    if origin.qualify_senders or origin.qualify_recipients:
-        _qualify_all(lines, options, origin)
-    if not origin.local or message.no_local_fixups:
+    local = origin.local and not message.no_local_fixups
+    created = local and _message_id(message, origin, scope)
+    if local:
+        _from_and_sender(message, origin, options)
+    rewrite_headers(rules, message.headers, scope, Qualify(origin.qualify_senders, origin.qualify_recipients))
+    if not local:
         return False
-    created = _message_id(message, origin, scope)
-    _from_and_sender(message, origin, options)
     prefix = "Resent-" if origin.resent else ""
     if not _find(lines, prefix + "date"):
-        _add(lines, origin, f"{prefix}Date: {date_text(message.received_time)}\n")
+        _add(lines, origin, f"{prefix}Date: {rfc5322_date(message.received_time)}\n")
     return created
 
 
@@ -84,37 +84,6 @@ def _remove(lines: list[Header], options: MainOptions, origin: Origin) -> None:
     for line in lines:
         if line.type != DELETED and lower(line.name) in gone:
             line.type = DELETED
-
-
-def _qualify_all(lines: list[Header], options: MainOptions, origin: Origin) -> None:
-    """Bare local parts in address fields get a domain; the line as it was stays in the spool, deleted."""
-    domain = options.qualify_domain or options.primary_hostname
-    for position in range(len(lines) - 1, -1, -1):
-        line = lines[position]
-        if line.type == DELETED:
-            continue
-        name = lower(line.name).removeprefix("resent-")
-        if name in _SENDER_FIELDS and origin.qualify_senders:
-            changed = _qualified(line, domain)
-        elif name in _RECIPIENT_FIELDS and origin.qualify_recipients:
-            changed = _qualified(line, options.qualify_recipient or domain)
-        else:
-            continue
-        if changed is not None:
-            lines.insert(position + 1, Header(changed, line.type))
-            line.type = DELETED
-
-
-def _qualified(line: Header, domain: str) -> str | None:
-    start = line.text.index(":") + 1
-    value = line.text[start:]
-    changed = False
-    for found in reversed(parse_address_list(value)):
-        if isinstance(found, AddressError) or found.domain or not found.local_part:
-            continue
-        value = f"{value[: found.start]}{qualify(found.text, domain)}{value[found.end :]}"
-        changed = True
-    return line.text[:start] + value if changed else None
 
 
 def _message_id(message: Message, origin: Origin, scope: Scope) -> bool:
@@ -182,9 +151,10 @@ def _is_own(line: Header, own: str, options: MainOptions) -> bool:
     theirs = found[0]
     if isinstance(mine, AddressError):
         return False
-    if lower_domain(theirs.text) == lower_domain(mine.text):
+    theirs_whole = qualify(theirs.text, options.qualify_domain or options.primary_hostname)
+    if lower_domain(theirs_whole) == lower_domain(mine.text):
         return True
-    if lower(theirs.domain) != lower(mine.domain):
+    if lower(domain_of(theirs_whole)) != lower(mine.domain):
         return False
     return _without_affixes(theirs.local_part, options) == mine.local_part
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 from mta.errors import Deferred, ExpansionFailed
 from mta.mail.headers import TYPES, Header
@@ -12,8 +11,6 @@ from mta.text.patterns import pattern
 
 # a name of printing characters, white space before the colon as old mailers wrote it, and the folded lines after it
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LETTERS = {
     name: letter for name, letter in TYPES.items() if name not in ("return-path", "delivery-date", "envelope-to")
 }
@@ -70,15 +67,3 @@ def without_from_line(source: str, text: str) -> str:
             return text
         text = rest
     return text
-
-
-def date_text(seconds: float) -> str:
-    """RFC 5322 3.3 in local time: ``Mon, 23 Nov 2026 01:25:41 +0000``."""
-    parts = time.localtime(seconds)
-    offset = parts.tm_gmtoff // 60
-    sign = "-" if offset < 0 else "+"
-    hours, minutes = divmod(abs(offset), 60)
-    return (
-        f"{_DAYS[parts.tm_wday]}, {parts.tm_mday:02d} {_MONTHS[parts.tm_mon - 1]} {parts.tm_year}"
-        f" {parts.tm_hour:02d}:{parts.tm_min:02d}:{parts.tm_sec:02d} {sign}{hours:02d}{minutes:02d}"
-    )

@@ -326,7 +326,7 @@ def _settle(reception: Reception, incoming: Incoming, intake: Intake, lines: _Li
         return _complain(reception, Complaint("argument", bad=reception.bad, body=incoming.read_body), "")
     if order.extract:
         _extract(reception)
-    created = prepare(scope, _origin(reception))
+    created = prepare(scope, _origin(reception), runtime.config.rewrite_rules)
     if reception.bad:
         return _bad_addresses(reception, incoming)
     if not message.recipients:

@@ -71,6 +71,7 @@ class Plan:
     size_limit: int | None
     per_connection: int | None
     selectors: frozenset[str]
+    rewrites_smtp: bool  # a rewriting rule with the S flag
     login: str  # who messages from the network belong to: exim_user
     uid: int
     gid: int
@@ -106,6 +107,7 @@ def _make(runtime: Runtime) -> Plan:
     uid = site.uid if site.uid >= 0 else os.geteuid()
     return Plan(
         options=options,
+        rewrites_smtp=any("S" in rule.contexts for rule in runtime.config.rewrite_rules),
         login=login_of(uid),
         uid=uid,
         gid=site.gid if site.gid >= 0 else os.getegid(),
