@@ -64,7 +64,6 @@ class Appendfile:
     message_suffix: Expansion | None = option("expanded_or_empty")
     mode: int = option("octal", 0o600)
     mode_fail_narrower: bool = option("bool", True)
-    notify_comsat: bool = option("bool", False)
     quota: Expansion | None = option("expanded")
     quota_directory: Expansion | None = option("expanded")
     quota_filecount: Expansion | None = option("expanded")

@@ -69,7 +69,6 @@ class Pipe:
     message_prefix: Expansion | None = option("expanded_or_empty")
     message_suffix: Expansion | None = option("expanded_or_empty")
     path: Expansion | None = option("expanded", "/bin:/usr/bin")
-    permit_coredump: bool = option("bool", False)
     pipe_as_creator: bool = option("bool", False)
     restrict_to_path: bool = option("bool", False)
     return_fail_output: bool = option("bool", False)

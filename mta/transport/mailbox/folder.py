@@ -123,7 +123,7 @@ def _file_name(job: Job, inode: int) -> str:
     return name
 
 
-def check_folder_quota(
+def _check_folder_quota(
     job: Job, folder: str, shown: str, last_read: float | None
 ) -> tuple[quota.MaildirSize | None, quota.Usage, int]:
     """Refuse what would not fit; the maildirsize file to add to, the usage before, the warning threshold."""

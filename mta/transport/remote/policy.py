@@ -154,7 +154,11 @@ class Run:
         limit = self.driver.connection_max_messages
         if connection.closed:
             return
-        if limit and connection.messages >= limit:
+        passed_on = connection.tls is None or not (
+            session.matches(self.driver.hosts_nopass_tls, self.scope, connection.host)
+            or session.matches(self.driver.hosts_noproxy_tls, self.scope, connection.host)
+        )
+        if (limit and connection.messages >= limit) or not passed_on:
             connection.quit()
             return
         connection.reused = False
