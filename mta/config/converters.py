@@ -197,7 +197,7 @@ def rewrite_rules(value: str, where: Where) -> Any:
     """The rules of headers_rewrite: a list whose items are written like lines of the rewrite section."""
     from mta.route.rewrite import parse_rule
 
-    return tuple(parse_rule(item, where) for item in split_list(value) if item)
+    return tuple(parse_rule(item, where, transport=True) for item in split_list(value) if item)
 
 
 def log_selector(value: str, where: Where) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mta.config.config import Config
+from mta.config.upcalls import fill_state
 from mta.errors import ConfigError, MtaError
 from mta.expand.compiler import compile_text
 from mta.log.selectors import parse_selectors
@@ -174,10 +175,8 @@ def _fill(runtime: Runtime) -> None:
     ) -> Verified:
         from mta.route.verify import Verifier
 
-        verify: Any = Verifier(config.routers, config.transports, _rewriter(config))
-        more = {"success_on_redirect": True} if success_on_redirect else {}
-        found: Verified = verify(scope, address, is_sender=is_sender, expn=expn, **more)
-        return found
+        verify = Verifier(config.routers, config.transports, _rewriter(config))
+        return verify(scope, address, is_sender=is_sender, expn=expn, success_on_redirect=success_on_redirect)
 
     def lookup_host_name(scope: Scope) -> None:
         from mta.net.interfaces import lookup_host_name as look_up
@@ -185,6 +184,8 @@ def _fill(runtime: Runtime) -> None:
         assert services.resolver is not None
         look_up(scope.peer, services.resolver, config.main.host_lookup_order)
 
+    services.hints = runtime.hints
+    fill_state(runtime)
     services.run_acl = run_acl
     services.verify_address = verify_address
     services.compile_text = compile_text

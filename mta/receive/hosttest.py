@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mta.mail.ids import MessageIds
@@ -115,15 +115,7 @@ def run(runtime: Runtime, address: str, input_fd: int, output_fd: int, tell: Cal
 
 def _quiet(services: Services, log: _TestLog) -> Services:
     """The runtime's services with their log lines turned to the tester."""
-    copy = Services(
-        resolver=services.resolver,
-        run_acl=services.run_acl,
-        verify_address=services.verify_address,
-        compile_text=services.compile_text,
-        lookup_host_name=services.lookup_host_name,
-        queue_size=services.queue_size,
-        state=services.state,
-    )
+    copy = replace(services)
     copy.log_main = log.main
     copy.log_reject = log.reject
     copy.log_panic = log.panic

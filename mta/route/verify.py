@@ -27,7 +27,9 @@ class Verifier:
     transports: Mapping[str, Any]
     rewrite: Callable[[Scope, str, bool], str] | None = None
 
-    def __call__(self, scope: Scope, address: str, *, is_sender: bool, expn: bool = False) -> Verified:
+    def __call__(
+        self, scope: Scope, address: str, *, is_sender: bool, expn: bool = False, success_on_redirect: bool = False
+    ) -> Verified:
         options = scope.site.options
         parsed = parse_address(
             address,
@@ -47,11 +49,11 @@ class Verifier:
         asking = Asking(verify="S" if is_sender else "R", expn=expn, transports=self.transports)
         before, scope.verify_mode = scope.verify_mode, asking.verify
         try:
-            return self._follow(make_recipient(whole), scope, asking)
+            return self._follow(make_recipient(whole), scope, asking, success_on_redirect)
         finally:
             scope.verify_mode = before
 
-    def _follow(self, recipient: Recipient, scope: Scope, asking: Asking) -> Verified:
+    def _follow(self, recipient: Recipient, scope: Scope, asking: Asking, redirect_is_enough: bool) -> Verified:
         """A single child is verified in its parent's place; several, or one that is no address, mean success."""
         top = recipient
         for _ in range(MAX_CHILDREN):
@@ -65,7 +67,7 @@ class Verifier:
             if isinstance(answer, RouteDeferred):
                 return Verified(None, recipient, answer.smtp_message, answer.message, failure="route")
             assert isinstance(answer, Redirected)
-            if len(answer.children) != 1 or answer.children[0].kind != "address":
+            if redirect_is_enough or len(answer.children) != 1 or answer.children[0].kind != "address":
                 return Verified(True, recipient)
             recipient = answer.children[0]
         return Verified(None, top, "", f"too many redirections of {top.address}")
