@@ -19,6 +19,7 @@ from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.text import ascii as ascii_text
 from mta.transport.base import Batch, Transport
+from mta.transport.bsmtp import one_line
 from mta.transport.command import BadCommand, command_line
 from mta.transport.stuffing import CHUNK
 
@@ -120,7 +121,7 @@ def header_text(transport: Transport, batch: Batch, scope: Scope, now: float) ->
         raise ContentFailed(f"failed to expand headers_add or headers_remove{{where}}: {error.message}", -25) from None
     out = []
     if options.return_path_add:
-        out.append(f"Return-path: <{batch.return_path}>\n")
+        out.append(f"Return-path: <{one_line(batch.return_path)}>\n")
     if options.envelope_to_add:
         out.append(f"Envelope-to: {envelope_to(batch)}\n")
     if options.delivery_date_add:
@@ -140,7 +141,7 @@ def envelope_to(batch: Batch) -> str:
     """The addresses of the envelope that led here, each once, folded as Exim folds them."""
     seen: dict[str, None] = {}
     for recipient in batch.recipients:
-        seen.setdefault(recipient.top.address)
+        seen.setdefault(one_line(recipient.top.address))
     return ",\n ".join(seen)
 
 

@@ -51,7 +51,9 @@ def framed(
     suffix = _expanded(options.message_suffix, "message_suffix", transport, scope)
     if from_line and not options.use_bsmtp:
         if prefix is None:
-            prefix = f"From {batch.return_path or 'MAILER-DAEMON'} {content.mailbox_date(time.time())}\n"
+            prefix = (
+                f"From {bsmtp.one_line(batch.return_path) or 'MAILER-DAEMON'} {content.mailbox_date(time.time())}\n"
+            )
         if suffix is None:
             suffix = "\n"
     if options.use_bsmtp:

@@ -19,7 +19,7 @@ from mta.transport import outcomes
 from mta.transport.base import Batch, Transport, transports
 from mta.transport.generic import enter
 from mta.transport.remote import hosts as host_lists
-from mta.transport.remote.policy import Run, lookup_failed
+from mta.transport.remote.policy import Run
 
 _PORTS = {"smtp": 25, "lmtp": 24, "smtps": 465}
 
@@ -118,20 +118,18 @@ class Smtp:
     def _deliver_group(
         self, transport: Transport, batch: Batch, scope: Scope, recipients: list[Recipient]
     ) -> list[Outcome]:
+        run = Run(self, transport, batch, scope, recipients)
         try:
-            port = self._port(transport, scope)
-            run = Run(self, transport, batch, scope, recipients, port)
+            run.port = self._port(transport, scope)
             run.deliver(self._host_list(transport, batch, scope))
             fallback = self._fallback_list(recipients[0], scope) if run.pending and not run.failed_for_good else []
             if fallback:
-                for index in run.pending:
-                    run.outcomes.pop(index, None)
-                run.tried = run.attempts = 0
+                run.tried = run.attempts = run.skipped = run.expired = 0
                 run.deliver(fallback)
         except host_lists.HostsFailed as error:
-            return lookup_failed(recipients, error.message, error.errno, error.key)
-        except Deferred as error:
-            return lookup_failed(recipients, error.message, outcomes.UNKNOWN, "")
+            run.give_up(error.message, error.errno, error.key)
+        except (Deferred, ExpansionFailed) as error:
+            run.give_up(error.message, outcomes.UNKNOWN, "")
         run.finish()
         found = [run.outcomes[index] for index in range(len(recipients))]
         found[0].retry[:0] = _last_words(run.facts)

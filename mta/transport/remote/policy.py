@@ -17,7 +17,7 @@ from mta.mail.recipient import Recipient
 from mta.scope.scope import Scope
 from mta.transport import content
 from mta.transport.base import Batch, Transport
-from mta.transport.outcomes import RETRY_NOT_DUE, UNKNOWN, host_error_text
+from mta.transport.outcomes import RETRY_NOT_DUE, UNKNOWN
 from mta.transport.remote import session
 from mta.transport.remote.connection import Connection
 from mta.transport.remote.conversation import Answers, Letter, transact
@@ -47,7 +47,7 @@ class Run:
     batch: Batch
     scope: Scope
     recipients: list[Recipient]
-    port: int
+    port: int = DEFAULT_PORT
     pending: list[int] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     facts: list[RetryFact] = field(default_factory=list)
@@ -137,10 +137,15 @@ class Run:
                 connection.release = release.release if release is not None else None
                 fresh = True
             self.scope.tls_out = connection.tls
+            was_used = connection.messages > 0
+            recipients = [self.recipients[index] for index in self.pending]
             try:
-                was_used = connection.messages > 0
-                recipients = [self.recipients[index] for index in self.pending]
-                answers = transact(connection, self._letter(connection, message, recipients))
+                letter = self._letter(connection, message, recipients)
+            except BaseException:
+                connection.close()
+                raise
+            try:
+                answers = transact(connection, letter)
             except ReusedConnectionDead:
                 if fresh:
                     raise AssertionError("a fresh connection cannot be a dead one of the pool") from None
@@ -307,6 +312,13 @@ class Run:
         except ExpansionFailed:
             return True
 
+    def give_up(self, message: str, number: int, key: str) -> None:
+        """No further host can be had: who is still pending waits; who has an answer keeps it."""
+        for index in self.pending:
+            self.outcomes[index] = Outcome(self.recipients[index], Status.DEFERRED, message, errno=number)
+        if key:
+            self.facts.append(RetryFact(key, True, "", "", "", UNKNOWN))
+
     def finish(self) -> None:
         """Outcomes for those that no host was tried for."""
         if not self.pending:
@@ -339,17 +351,3 @@ def _next_preference(hosts: list[Host], at: int) -> int | None:
 def _xtext(value: str) -> str:
     """RFC 3461 4: printable characters, others as +XX."""
     return "".join(char if "!" <= char <= "~" and char not in "+=" else f"+{ord(char):02X}" for char in value)
-
-
-def lookup_failed(recipients: list[Recipient], message: str, number: int, key: str) -> list[Outcome]:
-    """The outcomes when no host list can be had."""
-    out = []
-    for recipient in recipients:
-        outcome = Outcome(recipient, Status.DEFERRED, message, errno=number)
-        if key and recipient is recipients[0]:
-            outcome.retry.append(RetryFact(key, True, "", "", "", UNKNOWN))
-        out.append(outcome)
-    return out
-
-
-__all__ = ["Keys", "Run", "host_error_text", "lookup_failed"]
