@@ -12,10 +12,13 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from mta.config.runtime import Runtime
+from mta.deliver.as_user import serve_file, use_agent_for_files
 from mta.deliver.child import AGENT, serve
 
+DELIVERY, FILE = b"D", b"F"  # what a child is for
 MAX_CHILDREN = 200
 _POLL = 0.5
 
@@ -40,11 +43,11 @@ class AgentClient:
 
     sock: socket.socket
 
-    def connect(self) -> socket.socket:
+    def connect(self, errand: bytes = DELIVERY) -> socket.socket:
         """A stream whose other end is a fresh child of the agent. OSError when there is no agent."""
         ours, theirs = socket.socketpair()
         try:
-            socket.send_fds(self.sock, [b"D"], [theirs.fileno()])
+            socket.send_fds(self.sock, [errand], [theirs.fileno()])
         except OSError:
             ours.close()
             raise
@@ -55,7 +58,9 @@ class AgentClient:
 
 def use_agent(runtime: Runtime, wires: AgentWires) -> None:
     """Make a worker's local deliveries go through the agent."""
-    runtime.services.state[AGENT] = AgentClient(wires.client)
+    client = AgentClient(wires.client)
+    runtime.services.state[AGENT] = client
+    use_agent_for_files(runtime, partial(client.connect, FILE))
 
 
 @dataclass(slots=True)
@@ -93,7 +98,10 @@ class LocalAgent:
             try:
                 self.sock.close()
                 self.runtime.after_fork()
-                serve(self.runtime, stream)
+                if data == FILE:
+                    serve_file(stream)
+                else:
+                    serve(self.runtime, stream)
                 code = 0
             finally:
                 os._exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mta.errors import Deferred, ExpansionFailed, ForcedFail
@@ -183,7 +184,7 @@ def _require_files(router: Router, recipient: Recipient, scope: Scope, asking: A
                 return Skip(f"require_files: no user {text}")
             uid, gid = ids
             continue
-        found = _one_file(text, uid, gid)
+        found = _one_file(text, uid, gid, scope)
         if found is not None:
             return found
     return None
@@ -200,7 +201,7 @@ def _named_ids(text: str) -> tuple[int, int] | None:
     return None if gid is None else (user.uid, gid)
 
 
-def _one_file(text: str, uid: int, gid: int) -> Skip | RouteDeferred | None:
+def _one_file(text: str, uid: int, gid: int, scope: Scope) -> Skip | RouteDeferred | None:
     wanted, eacces_is_missing = True, False
     while text and text[0] in "!+":
         if text[0] == "!":
@@ -210,21 +211,30 @@ def _one_file(text: str, uid: int, gid: int) -> Skip | RouteDeferred | None:
         text = strip(text[1:])
     if not text.startswith("/"):
         return RouteDeferred(f"require_files: {text!r} is not an absolute path")
-    try:
-        os.stat(text.encode("latin-1"))
-        there = uid < 0 or users.may_read(text, uid, gid)
-    except FileNotFoundError:
+    code = probe(text, uid, gid, scope)
+    if code in (0, errno.ENOENT, errno.ENOTDIR):
+        there = code == 0
+    elif code == errno.EACCES and eacces_is_missing:
         there = False
-    except NotADirectoryError:
-        there = False
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EACCES and eacces_is_missing:
-            there = False
-        else:
-            return RouteDeferred(f"require_files: error for {text}: {getattr(error, 'strerror', error)}")
+    else:
+        return RouteDeferred(f"require_files: error for {text}: {os.strerror(code)}")
     if there == wanted:
         return None
     return Skip(f"require_files: {text} {'does not exist' if wanted else 'exists'}")
+
+
+def probe(path: str, uid: int, gid: int, scope: Scope) -> int:
+    """0 when the file is there (roughly: readable by ``uid``), else an errno; by the agent where we may not look."""
+    try:
+        os.stat(path.encode("latin-1"))
+        return 0 if uid < 0 or users.may_read(path, uid, gid) else errno.ENOENT
+    except ValueError:
+        return errno.EINVAL
+    except OSError as error:
+        helper: Callable[[str, int, int], int] | None = scope.services.state.get("probe_file")
+        if error.errno == errno.EACCES and helper is not None:
+            return helper(path, uid, gid)
+        return error.errno or errno.EIO
 
 
 def _condition(router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Skip | None:
