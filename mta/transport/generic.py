@@ -54,7 +54,7 @@ def _option_texts(transport: Transport) -> list[str]:
             if field.name in ("batch_id", "debug_print"):
                 continue
             values = value if isinstance(value, tuple) else (value,)
-            out.extend(item.source for item in values if hasattr(item, "source"))
+            out.extend(item if isinstance(item, str) else getattr(item, "source", "") for item in values)
     return out
 
 
