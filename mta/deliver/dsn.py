@@ -75,7 +75,7 @@ def compose_bounce(runtime: Runtime, locked: Locked, outcomes: list[Outcome], to
     )
     body += "\n" + _pipe_output(newest_first, items[2])
     status = _status_head(made) + "".join(
-        "\n" + text.status_fields(one, "failed") for one in newest_first[1:] + newest_first[:1]
+        "\n" + text.status_fields(one, "failed") for one in sorted(outcomes, key=lambda one: not one.special)
     )
     copies = _errors_copy(made, to)
     return Generated([to], headers, _body(made, body, status, _returned(made)), parent=locked.message.id, hidden=copies)

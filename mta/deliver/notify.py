@@ -19,6 +19,7 @@ from mta.text.ascii import lower, strip
 def report(runtime: Runtime, locked: Locked, books: Settler) -> list[str]:
     """All that is owed after an attempt; the ids of the new messages."""
     made: list[str] = []
+    books.fail_timed_out()
     if books.delivered:
         outcomes, books.delivered = books.delivered, []
         if locked.message.sender:

@@ -15,7 +15,7 @@ from mta.mail.message import EnvelopeRecipient
 from mta.mail.outcome import Outcome, RetryFact, Status
 from mta.mail.recipient import Recipient
 from mta.route import chain
-from mta.route.base import Accepted, Answer, Asking, Failed, Redirected, RouteDeferred, Router
+from mta.route.base import Accepted, Answer, Asking, Failed, Redirected, RouteDeferred
 from mta.scope.expansion import DomainList
 from mta.scope.scope import Scope
 from mta.spool.locked import Locked
@@ -88,15 +88,26 @@ def route_message(runtime: Runtime, locked: Locked, scope: Scope, books: Settler
             books.quiet.add(id(result.recipient))
     plan = Plan()
     seen: dict[str, Recipient] = {}
-    for result in results:
-        recipient, answer = result.recipient, result.answer
-        if isinstance(answer, Accepted):
-            recipient.transport = recipient.transport or answer.transport
+    # Exim routes in rounds, children after all of their parents' generation; within one, it tells of what ends here
+    # last address first, and what it delivers comes out youngest generation first.
+    for result in sorted(results[::-1], key=lambda result: _generation(result.recipient)):
+        if not isinstance(result.answer, Accepted):
+            _settle_answer(books, result.recipient, result.answer)
+            _routed(books, result.recipient, result.answer)
+    for result in sorted(results, key=lambda result: -_generation(result.recipient)):
+        if isinstance(result.answer, Accepted):
+            recipient = result.recipient
+            recipient.transport = recipient.transport or result.answer.transport
             _accept(runtime, locked, books, plan, seen, recipient)
-        else:
-            _settle_answer(books, recipient, answer)
-        _routed(books, config.routers, recipient, answer)
+            _routed(books, recipient, result.answer)
     return plan
+
+
+def _generation(recipient: Recipient) -> int:
+    count, parent = 0, recipient.parent
+    while parent is not None:
+        count, parent = count + 1, parent.parent
+    return count
 
 
 def _accept(
@@ -134,15 +145,10 @@ def _settle_answer(books: Settler, recipient: Recipient, answer: Answer) -> None
         outcome = Outcome(recipient, Status.DEFERRED, answer.message, errno=-1, freeze=answer.freeze, retry=[fact])
         if answer.freeze:
             outcome.retry = []
-        if books.retry.learn(recipient, outcome.retry, failed=True):
-            outcome.status = Status.FAILED
-            outcome.message += ": retry timeout exceeded"
-            books.fail(outcome)
-        else:
-            books.defer(outcome)
+        books.defer_or_time_out(outcome)
 
 
-def _routed(books: Settler, routers: list[Router], recipient: Recipient, answer: Answer) -> None:
+def _routed(books: Settler, recipient: Recipient, answer: Answer) -> None:
     """Routing worked: what the hints knew against it is forgotten."""
     if isinstance(answer, RouteDeferred):
         return

@@ -16,6 +16,7 @@ from mta.mail.outcome import Outcome, Status
 from mta.mail.recipient import Recipient
 from mta.spool.locked import Locked
 
+TIMED_OUT = "retry timeout exceeded"
 SUPPRESSED = "no delivery: -N"
 
 
@@ -35,6 +36,7 @@ class Settler:
     duplicates: dict[str, list[Recipient]] = field(default_factory=dict)
     delivered: list[Outcome] = field(default_factory=list)  # for success DSNs
     failed: list[Outcome] = field(default_factory=list)  # to bounce, then to journal
+    timed_out: list[Outcome] = field(default_factory=list)  # to fail at the end
     deferred: list[Outcome] = field(default_factory=list)
     freeze: str = ""  # why the message is to be frozen
     quiet: set[int] = field(default_factory=set)  # id() of recipients with disable_logging
@@ -88,18 +90,30 @@ class Settler:
 
     def _unsuccessful(self, outcome: Outcome, return_path: str) -> None:
         if outcome.status == Status.DEFERRED:
-            out_of_time = self.retry.learn(outcome.recipient, outcome.retry, failed=True)
-            if out_of_time and not outcome.freeze:
-                outcome.status = Status.FAILED
-                text = "retry timeout exceeded"
-                outcome.message = f"{outcome.message}: {text}" if outcome.message else text
-                self._log(outcome, self._deferred_line(outcome))
+            self.defer_or_time_out(outcome)
         else:
             self.retry.learn(outcome.recipient, outcome.retry, failed=False)
-        if outcome.status == Status.FAILED:
             self.fail(outcome, return_path)
+
+    def defer_or_time_out(self, outcome: Outcome) -> None:
+        """A deferral whose retry facts are still to be learnt; it may be the last that the retry rules allow."""
+        out_of_time = self.retry.learn(outcome.recipient, outcome.retry, failed=True)
+        if out_of_time and not outcome.freeze:
+            self._log(outcome, self._deferred_line(outcome))
+            self.timed_out.append(outcome)
         else:
             self.defer(outcome)
+
+    def fail_timed_out(self) -> None:
+        """What ran out of time fails once all has been tried."""
+        late, self.timed_out = self.timed_out, []
+        for outcome in reversed(late):
+            address = lines.address_text(outcome.recipient, self.runtime.log.selectors)
+            self._log(outcome, f"** {address}: {TIMED_OUT}")
+            outcome.status, outcome.errno = Status.FAILED, 0
+            outcome.message = f"{outcome.message}: {TIMED_OUT}" if outcome.message else TIMED_OUT
+            outcome.response = f"{outcome.response}: {TIMED_OUT}" if outcome.response else ""
+            self.failed.append(outcome)
 
     def _deferred_line(self, outcome: Outcome) -> str:
         return lines.deferred(outcome, self.runtime.log.selectors)
@@ -165,7 +179,7 @@ class Settler:
     def all_done(self, addresses: list[str]) -> bool:
         """Whether the message ends with these, and nothing else is owed for it."""
         done = self.locked.message.delivered.union(addresses)
-        owed = self.deferred or self.failed or self.delivered
+        owed = self.deferred or self.failed or self.delivered or self.timed_out
         return not owed and all(r.address in done for r in self.locked.message.recipients)
 
     def _log(self, outcome: Outcome, line: str, msglog: str = "") -> None:

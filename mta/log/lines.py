@@ -190,7 +190,7 @@ def _caseless(recipient: Recipient) -> str:
     if recipient.kind != "address" or not recipient.router or lower(recipient.local_part) != recipient.local_part:
         return recipient.address
     local_part, at, domain = recipient.address.rpartition("@")
-    return f"{lower(local_part)}{at}{domain}"
+    return f"{lower(local_part)}{at}{lower(domain)}"
 
 
 def _parents(recipient: Recipient) -> list[Recipient]:
