@@ -382,3 +382,24 @@ def test_mandatory_option(scope: Scope) -> None:
     assert "appendfile" in transports
     outcome = put(make_transport("appendfile"), scope)
     assert outcome.message == "Mandatory file or directory option missing from appendfile_t transport"
+
+
+def test_folder_that_may_be_written_and_not_read(scope: Scope, mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user's, a sticky spool folder of mode 1733."""
+    opened = os.open
+
+    def deny(path: str, flags: int, *rest: int, **more: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, "no", path)
+        return opened(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", deny)
+    assert put(make_transport("appendfile", file=f"{mail}/box"), scope).status == D
+
+
+def test_lock_file_taken_away_meanwhile(scope: Scope, mail: Path) -> None:
+    def steal(_intent: str) -> None:
+        (mail / "box.lock").unlink()
+
+    batch = make_batch("u@test.ex", before_effect=steal)
+    assert put(make_transport("appendfile", file=f"{mail}/box"), scope, batch).status == D

@@ -91,6 +91,9 @@ class Appendfile:
         enter(batch, scope)
         try:
             return _run(Job(self, transport, batch, scope))
+        except OSError as error:
+            # Checks and clean-up that the system refused: nothing is known to be delivered.
+            return outcomes.deferred(batch, transport, "while delivering to a mailbox", error.errno or outcomes.UNKNOWN)
         except MailboxError as error:
             if error.panic:
                 return outcomes.misconfigured(batch, error.message, error.errno)

@@ -73,6 +73,14 @@ def take_lock_file(path: str, policy: LockPolicy, host: str) -> str:
     raise MailboxError(f"failed to lock mailbox {path} (lock file)", LOCK_FAILED)
 
 
+def drop_lock_file(name: str) -> None:
+    """Remove our lock file; somebody who thought it stale may have done so."""
+    try:
+        os.unlink(name)
+    except FileNotFoundError:
+        return
+
+
 def _link_is_ours(hitch: str, name: str) -> bool:
     try:
         os.link(hitch, name, follow_symlinks=False)

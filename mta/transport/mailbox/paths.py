@@ -60,8 +60,11 @@ def make_directories(folder: str, mode: int, for_what: str) -> bool:
 
 
 def sync_directory(folder: str) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make the names in a folder durable; one that we may write to and not read is left to the system."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
     try:
         os.fsync(fd)
     finally:

@@ -46,7 +46,7 @@ def append(job: Job, path: str) -> None:
     finally:
         message.close()
         if lock_file:
-            os.unlink(lock_file)
+            locking.drop_lock_file(lock_file)
     job.warn(usage.size, usage.size + added, threshold)
 
 
