@@ -17,6 +17,8 @@ from functools import partial
 from mta.config.runtime import Runtime
 from mta.deliver.as_user import serve_file, use_agent_for_files
 from mta.deliver.child import AGENT, serve
+from mta.deliver.identity import become
+from mta.system.users import find_user, groups_of
 
 DELIVERY, FILE = b"D", b"F"  # what a child is for
 MAX_CHILDREN = 200
@@ -32,8 +34,8 @@ class AgentWires:
 
 
 def make_agent_wires() -> AgentWires:
-    """A datagram pair; each request is one datagram that carries a stream's end."""
-    server, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    """A packet pair; each request is one packet that carries a stream's end. The agent ends when all clients have."""
+    server, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return AgentWires(server, client)
 
 
@@ -61,6 +63,31 @@ def use_agent(runtime: Runtime, wires: AgentWires) -> None:
     client = AgentClient(wires.client)
     runtime.services.state[AGENT] = client
     use_agent_for_files(runtime, partial(client.connect, FILE))
+
+
+def give_up_root(runtime: Runtime) -> None:
+    """Make this process the mta user's, leaving an agent of its own behind for local deliveries.
+
+    For command-line calls by root, before they deliver: no process of root talks to other hosts. Must be called while
+    the process has one thread; does nothing when not root, without an exim_user, or when it was done before.
+    """
+    site = runtime.config.site
+    if os.geteuid() != 0 or site.uid <= 0 or AGENT in runtime.services.state:
+        return
+    wires = make_agent_wires()
+    if os.fork() == 0:
+        wires.client.close()
+        code = 1
+        try:
+            runtime.after_fork()
+            code = LocalAgent(runtime, wires.server).loop()
+        finally:
+            os._exit(code)
+    wires.server.close()
+    use_agent(runtime, wires)
+    user = find_user(str(site.uid))
+    groups = groups_of(user.name, site.gid) if user is not None else [site.gid]
+    become(site.uid, site.gid, tuple(groups))
 
 
 @dataclass(slots=True)

@@ -90,7 +90,9 @@ def route_message(runtime: Runtime, locked: Locked, scope: Scope, books: Settler
     seen: dict[str, Recipient] = {}
     # Exim routes in rounds, children after all of their parents' generation; within one, it tells of what ends here
     # last address first, and what it delivers comes out youngest generation first.
-    for result in sorted(results[::-1], key=lambda result: _generation(result.recipient)):
+    backwards = results[::-1]
+    backwards.sort(key=lambda result: _generation(result.recipient))
+    for result in backwards:
         if not isinstance(result.answer, Accepted):
             _settle_answer(books, result.recipient, result.answer)
             _routed(books, result.recipient, result.answer)

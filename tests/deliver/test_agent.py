@@ -1,7 +1,10 @@
 """Local deliveries in other processes: under other ids, through the agent, with intents journalled."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from mta.mail.peer import Peer
 from mta.mail.recipient import Recipient, Reply
 from mta.text.taint import Tainted
 from tests.deliver.world import World
+from tests.fakes.smtp_server import Script, ScriptedServer
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: changes ids")
 
@@ -40,7 +44,6 @@ def test_through_the_agent(tmp_path: Path) -> None:
     ids = [world.put("x@host.test", "y@host.test") for _ in range(3)]
     assert [world.deliver(one).state for one in ids] == [State.COMPLETED] * 3
     (tmp_path / "stop").touch()
-    wires.client.send(b"wake")
     assert os.waitpid(pid, 0)[1] == 0
     assert world.boxes() == {"x": 3, "y": 3}
     # without an agent the message waits, and nothing is lost
@@ -132,3 +135,24 @@ def test_identities(tmp_path: Path) -> None:
         identity(world.runtime, smtp, Recipient("x@host.test", uid=1, gid=1), scope)
     with pytest.raises(Refused, match="User set without group for smtp transport"):
         identity(world.runtime, smtp, Recipient("x@host.test", uid=1234), scope)
+
+
+@needs_root
+def test_root_at_the_command_line_gives_its_rights_up(tmp_path: Path) -> None:
+    """mta -M by root: the mailbox is the recipient's, what talks to the network is the mta user's."""
+    with ScriptedServer(Script(), address="127.0.0.2") as server:
+        world = World(tmp_path, port=server.port)
+        message_id = world.put("x@host.test", "a@rem.test", "h@dead.test")
+        subprocess.run(["chown", "-R", "nobody:nogroup", str(tmp_path / "spool")], check=True)
+        shutil.chown(tmp_path, "nobody", "nogroup")
+        code = (
+            "import os,sys; sys.path.insert(0, sys.argv.pop(1))\n"
+            "from mta.cli.main import main; code = main('mta', sys.argv[1:]); sys.exit(code or os.geteuid() == 0)"
+        )
+        command = [sys.executable, "-c", code, os.getcwd(), "-C", str(tmp_path / "conf"), "-M", message_id]
+        subprocess.run(command, check=True)
+    assert world.boxes() == {"x": 1}
+    uid = world.runtime.config.site.uid
+    for path in (tmp_path / "mail" / "x", tmp_path / "mainlog", tmp_path / "spool" / "input" / f"{message_id}-H"):
+        assert path.stat().st_uid == uid, path
+    assert world.log(message_id)[-1] == "== h@dead.test R=remote T=smtp defer (111): Connection refused"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from mta.cli.call import Call
 from mta.config.runtime import Runtime
+from mta.deliver.agent import give_up_root
 from mta.deliver.message import DeliverOptions, deliver_message
 from mta.errors import SpoolError
 from mta.mail.address import AddressError, parse_address
@@ -44,6 +45,8 @@ def run(call: Call) -> int:
     if action in ("Mes", "Mar", "Mmd") and not args:
         call.error(f"mta: one or more addresses expected after -{action} {ids[0]}")
         return 1
+    if action in ("M", "Mc", "Mg"):
+        give_up_root(call.runtime())
     try:
         who = pwd.getpwuid(call.uid).pw_name
     except KeyError:
