@@ -5,10 +5,12 @@ Partial matching, defaults (``*``, ``*@``) and caching belong to ``lookup/find.p
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from mta.errors import ExpansionFailed
 from mta.registry import Registry
 from mta.scope.scope import Scope
 
@@ -34,7 +36,22 @@ class LookupType:
     needs_file: bool = False  # a query style with a file in front of the query (sqlite)
     cached: bool = True
     absolute_file: bool = True
+    extra: str = ""
     implicit_key: bool = False  # lookups whose result is not less tainted
+
+
+class Uncached(str):
+    """A value that must not be remembered: a statement that changes something is obeyed each time."""
+
+    __slots__ = ()
+
+
+def extra_module(extra: str, name: str) -> Any:
+    """A client library, imported when it is first needed. Raises ExpansionFailed, naming the extra that brings it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ExpansionFailed(f"this lookup needs the module {name}: pip install mta[{extra}]") from None
 
 
 lookups: Registry[LookupType] = Registry("lookup type", "mta.lookup.types")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from mta.errors import ExpansionFailed
-from mta.lookup.base import LookupType, lookups
+from mta.lookup.base import LookupType, Uncached, lookups
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 from mta.text.ascii import lower
@@ -146,13 +146,16 @@ def _plain(key: str) -> str:
 def _query(scope: Scope, wanted: Search, file: str, query: str) -> str | None:
     options = list(wanted.options)
     if not (wanted.type.cached and _only_reads(query)):
-        return wanted.type.find(scope, file, query, options)
+        value = wanted.type.find(scope, file, query, options)
+        return _plain(value) if isinstance(value, Uncached) else value
     cache = message_cache(scope, "lookup.queries")
     key = (wanted.text, file, query)
     if wanted.read_cache and key in cache:
         kept: str | None = cache[key]
         return kept
     value = wanted.type.find(scope, file, query, options)
+    if isinstance(value, Uncached):
+        return _plain(value)
     if len(cache) >= QUERY_CACHE_SIZE:
         cache.clear()
     cache[key] = value

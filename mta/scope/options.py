@@ -280,6 +280,18 @@ class MainOptions:
     sqlite_dbfile: str | None = option("string")
     sqlite_lock_timeout: float = option("time", 5.0)
     lookup_open_max: int = option("int", 25)
+    redis_servers: tuple[str, ...] = option("string_list", (), hide=True)  # they hold passwords
+    pgsql_servers: tuple[str, ...] = option("string_list", (), hide=True)
+    mysql_servers: tuple[str, ...] = option("string_list", (), hide=True)
+    ldap_default_servers: tuple[str, ...] = option("string_list", ())
+    ldap_version: int = option("int", -1)
+    ldap_start_tls: bool = option("bool", False)
+    ldap_require_cert: str | None = option("string")
+    ldap_ca_cert_dir: str | None = option("string")
+    ldap_ca_cert_file: str | None = option("string")
+    ldap_cert_file: str | None = option("string")
+    ldap_cert_key: str | None = option("string")
+    ldap_cipher_suite: str | None = option("string")
     # without effect: HARMLESS says why
     debug_store: bool = option("bool", False)
     disable_fsync: bool = option("bool", False)

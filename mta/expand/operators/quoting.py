@@ -17,7 +17,7 @@ def quote(_scope: Scope, text: str, argument: str) -> str:
 def _quote_for_lookup(text: str, name: str) -> str:
     from mta.lookup.base import lookups
 
-    kind, _, options = name.partition(",")
+    kind, _, options = name.partition("_")  # ldap_dn
     found = lookups.get(kind)
     if found is None:
         raise ExpansionFailed(f'unknown lookup type "{name}"')
