@@ -155,4 +155,4 @@ def test_root_at_the_command_line_gives_its_rights_up(tmp_path: Path) -> None:
     uid = world.runtime.config.site.uid
     for path in (tmp_path / "mail" / "x", tmp_path / "mainlog", tmp_path / "spool" / "input" / f"{message_id}-H"):
         assert path.stat().st_uid == uid, path
-    assert world.log(message_id)[-1] == "== h@dead.test R=remote T=smtp defer (111): Connection refused"
+    assert "== h@dead.test R=remote T=smtp defer (111): Connection refused" in world.log(message_id)
