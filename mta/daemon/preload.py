@@ -20,7 +20,8 @@ ROOMS = (
 )  # fmt: skip
 # what libraries import at the moment of first use
 LATE = (
-    "queue", "sqlite3", "smtplib", "email.message", "encodings.idna", "dns.resolver", "dns.rdtypes.ANY",
+    "queue", "sqlite3", "smtplib", "email.message", "encodings.latin_1", "encodings.ascii", "encodings.utf_8",
+    "encodings.idna", "encodings.punycode", "linecache", "dns.resolver", "dns.rdtypes.ANY",
     "dns.rdtypes.IN", "OpenSSL.SSL", "cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec",
 )  # fmt: skip
 
