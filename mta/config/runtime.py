@@ -91,6 +91,7 @@ class Runtime:
         """To be called in a child that goes on with the runtime of its parent."""
         self.spool.after_fork()
         self.log.after_fork()
+        self.hints.after_fork()
 
 
 def settled(text: Expansion | None, name: str, scope: Scope) -> str:

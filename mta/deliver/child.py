@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mta.config.runtime import Runtime
-from mta.deliver import wire
+from mta.deliver import handing_in, wire
 from mta.deliver.body import open_body
 from mta.deliver.identity import become
 from mta.errors import Deferred, ExpansionFailed, MtaError
@@ -45,7 +45,7 @@ def run_local(runtime: Runtime, request: wire.LocalRequest, body_fd: int, intend
     agent: Agent | None = runtime.services.state.get(AGENT)
     try:
         if agent is not None:
-            return converse(agent.connect(), request, body_fd, intend)
+            return converse(runtime, agent.connect(), request, body_fd, intend)
         if os.geteuid() == 0 and request.uid != 0:
             return _forked(runtime, request, body_fd, intend)
     except (OSError, wire.WireError) as error:
@@ -68,12 +68,14 @@ def _forked(runtime: Runtime, request: wire.LocalRequest, body_fd: int, intend: 
             os._exit(code)
     theirs.close()
     try:
-        return converse(ours, request, body_fd, intend)
+        return converse(runtime, ours, request, body_fd, intend)
     finally:
         os.waitpid(pid, 0)
 
 
-def converse(sock: socket.socket, request: wire.LocalRequest, body_fd: int, intend: Intend) -> list[Outcome]:
+def converse(
+    runtime: Runtime, sock: socket.socket, request: wire.LocalRequest, body_fd: int, intend: Intend
+) -> list[Outcome]:
     """The asking end. The ids go in front, so that the other end has given its rights up before it reads on."""
     with sock:
         head = _IDS.pack(request.uid, request.gid, len(request.groups))
@@ -82,6 +84,9 @@ def converse(sock: socket.socket, request: wire.LocalRequest, body_fd: int, inte
         wire.send_record(sock, wire.request_record(request))
         while True:
             record = wire.receive_record(sock)
+            if "submit" in record:
+                wire.send_record(sock, _handed_in(runtime, record["submit"]))
+                continue
             if "intent" in record:
                 try:
                     intend(str(record["intent"]))
@@ -93,6 +98,15 @@ def converse(sock: socket.socket, request: wire.LocalRequest, body_fd: int, inte
             if not isinstance(answers, list) or len(answers) != len(request.recipients):
                 raise wire.WireError(str(record.get("error", "bad answer")))
             return [wire.outcome_of(one, who) for one, who in zip(answers, request.recipients, strict=True)]
+
+
+def _handed_in(runtime: Runtime, asked: Any) -> dict[str, Any]:
+    """Put what a transport in the child hands in into the spool; the answer for the child."""
+    try:
+        sender, recipients, head, body = asked
+        return {"id": handing_in.submit(runtime, str(sender), [str(one) for one in recipients], str(head), str(body))}
+    except (MtaError, ValueError, TypeError, OSError) as error:
+        return {"error": str(error)}
 
 
 def serve(runtime: Runtime, sock: socket.socket) -> None:
@@ -117,6 +131,14 @@ def serve(runtime: Runtime, sock: socket.socket) -> None:
             if not answer.get("ok"):
                 raise Deferred(str(answer.get("error", "cannot journal")))
 
+        def submit(*asked: Any) -> str:
+            wire.send_record(sock, {"submit": asked})
+            answer = wire.receive_record(sock)
+            if "id" not in answer:
+                raise Deferred(str(answer.get("error", "cannot hand a message in")))
+            return str(answer["id"])
+
+        runtime.services.state[handing_in.SUBMIT] = submit
         try:
             found = execute(runtime, request, fds[0], intend)
         except Exception:

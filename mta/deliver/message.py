@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mta.config.runtime import Runtime
-from mta.deliver import notify, one_time, parents, routing, transporting
+from mta.deliver import handing_in, notify, one_time, parents, routing, transporting
 from mta.deliver.retry import RetryBook
 from mta.deliver.settle import Settler
 from mta.errors import SpoolError
@@ -71,6 +71,7 @@ def deliver_message(
     """Try to deliver a message. ``on_made`` is called with the id of each bounce, warning or notice once it is durable;
     without it they are delivered here, after the message. Raises nothing but bugs."""
     chosen = options or DeliverOptions()
+    handing_in.prepare(runtime)
     try:
         locked = runtime.spool.lock(message_id)
     except SpoolError as error:
@@ -84,6 +85,7 @@ def deliver_message(
         return Result(State.LOCKED)
     with locked:
         result = _attempt(runtime, locked, chosen)
+    result.made += handing_in.take_new(runtime)
     for made in result.made:
         if on_made is not None:
             on_made(made)

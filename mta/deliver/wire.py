@@ -134,7 +134,7 @@ def _recipient_chain(recipient: Recipient) -> list[dict[str, Any]]:
 
 
 def _plain(recipient: Recipient) -> dict[str, Any]:
-    record: dict[str, Any] = {"tainted": []}
+    record: dict[str, Any] = {"peers_text": []}
     for item in dataclasses.fields(recipient):
         value = getattr(recipient, item.name)
         if item.name == "parent":
@@ -146,9 +146,9 @@ def _plain(recipient: Recipient) -> dict[str, Any]:
         elif isinstance(value, frozenset):
             value = sorted(value)
         elif isinstance(value, Tainted):
-            record["tainted"].append(item.name)
+            record["peers_text"].append(item.name)
         elif isinstance(value, dict):
-            record["tainted"] += [f"{item.name}.{name}" for name, text in value.items() if isinstance(text, Tainted)]
+            record["peers_text"] += [f"{item.name}.{name}" for name, text in value.items() if isinstance(text, Tainted)]
         record[item.name] = value
     return record
 
@@ -157,7 +157,7 @@ def _recipient_of(chain: list[dict[str, Any]]) -> Recipient:
     parent: Recipient | None = None
     for record in reversed(chain):
         values = {f.name: record[f.name] for f in dataclasses.fields(Recipient) if f.name != "parent"}
-        for name in record["tainted"]:
+        for name in record["peers_text"]:
             holder, _, key = name.partition(".")
             if key:
                 values[holder][key] = Tainted(values[holder][key])

@@ -79,6 +79,7 @@ class Recipient:
     pipe_expandn: list[str] | None = None  # $0.. of a filter's pipe command
     filter_n: list[int] | None = None
     file_mode: int = 0
+    tainted: bool = True  # a peer had a hand in the address; false for children out of the administrator's data
     unseen: bool = False
     one_time: bool = False
     ignore_error: bool = False

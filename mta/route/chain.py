@@ -138,7 +138,7 @@ def _unseen_clone(routers: list[Router], recipient: Recipient) -> Recipient | No
     clone = make_recipient(recipient.address, parent=recipient.parent)
     clone.address_data, clone.set_vars = recipient.address_data, dict(recipient.set_vars)
     clone.errors_to = recipient.top.errors_to
-    clone.notify, clone.orcpt = recipient.notify, recipient.orcpt
+    clone.notify, clone.orcpt, clone.tainted = recipient.notify, recipient.orcpt, recipient.tainted
     clone.start_router = names[position]
     return clone
 

@@ -64,7 +64,7 @@ def test_root_is_refused(tmp_path: Path, uid: int) -> None:
     thread = threading.Thread(target=child.serve, args=(world.runtime, theirs))
     thread.start()
     with open(tmp_path / "conf", "rb") as file, pytest.raises((wire.WireError, OSError)) as caught:
-        child.converse(ours, request, file.fileno(), lambda _: None)
+        child.converse(world.runtime, ours, request, file.fileno(), lambda _: None)
     thread.join()
     assert "not permitted" in str(caught.value) or isinstance(caught.value, OSError)
 

@@ -36,6 +36,10 @@ refuse:
   local_parts = nobody
   allow_fail
   data = :fail: no such person
+robot:
+  driver = accept
+  local_parts = robot
+  transport = answer
 people:
   driver = accept
   local_parts = ann : bob : sender
@@ -46,6 +50,13 @@ smtp:
   driver = smtp
   port = SINKPORT
   allow_localhost
+answer:
+  driver = autoreply
+  to = $sender_address
+  from = robot@e2e.example
+  subject = I am a robot
+  text = You said: $h_subject:
+  user = nobody
 maildir:
   driver = appendfile
   maildir_format

@@ -65,6 +65,17 @@ def test_an_unknown_recipient_is_refused_or_bounced(server: Server) -> None:
     assert "** nobody@e2e.example R=refuse: no such person" in server.log()
 
 
+def test_an_autoreply_is_handed_in_and_delivered(server: Server) -> None:
+    send(server, ["robot@e2e.example"])
+    wait_until(lambda: mailbox(server, "sender"))
+    (answer,) = mailbox(server, "sender")
+    text = answer.read_text()
+    assert "\nSubject: I am a robot\n" in text
+    assert "You said: hello" in text
+    assert text.count("\nDate: ") == 1
+    wait_until(lambda: server.log().count(" Completed") == 2)
+
+
 def test_a_dead_next_hop_defers(server: Server) -> None:
     send(server, ["user@sink.example"])
     wait_until(lambda: " == user@sink.example R=sink T=smtp" in server.log())

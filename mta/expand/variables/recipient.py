@@ -17,12 +17,16 @@ from mta.text.ascii import lower
 
 def _local_part(scope: Scope) -> str:
     recipient = scope.recipient
-    return scope.vars.get("local_part", "") if recipient is None else recipient.local_part
+    if recipient is None:
+        return Tainted(scope.vars.get("local_part", ""))
+    return Tainted(recipient.local_part) if recipient.tainted else str(recipient.local_part)
 
 
 def _domain(scope: Scope) -> str:
     recipient = scope.recipient
-    return scope.vars.get("domain", "") if recipient is None else recipient.domain
+    if recipient is None:
+        return Tainted(scope.vars.get("domain", ""))
+    return Tainted(recipient.domain) if recipient.tainted else str(recipient.domain)
 
 
 def _full_local_part(recipient: Recipient) -> str:
@@ -109,8 +113,8 @@ def _host_port(scope: Scope) -> str:
     return scope.vars.get("host_port", "0") if scope.host is None else str(scope.host.port)
 
 
-variable("local_part", _local_part, tainted=True)
-variable("domain", _domain, tainted=True)
+variable("local_part", _local_part)
+variable("domain", _domain)
 variable("local_part_prefix", _prefix)
 variable("local_part_suffix", _suffix)
 variable("local_part_prefix_v", lambda s: s.recipient.prefix_variable if s.recipient else "", tainted=True)

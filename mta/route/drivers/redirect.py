@@ -64,10 +64,13 @@ class Redirect:
             self.forbid_pipe = self.forbid_file = True
 
     def route(self, router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Answer:
+        before, scope.tainted = scope.tainted, False
         try:
             text = self._text(router, recipient, scope)
         except ForcedFail:
             return Declined("redirection data: forced failure")
+        finally:
+            tainted, scope.tainted = scope.tainted, before
         if isinstance(text, RouteDeferred | Declined):
             return text
         head = lower(text.lstrip()[:40]).replace(" ", "")
@@ -80,25 +83,21 @@ class Redirect:
         children = children_of(self, router, recipient, scope, found.items)
         if isinstance(children, RouteDeferred | Failed):
             return children
-        return self._answer(router, recipient, scope, children)
+        return self._answer(router, recipient, scope, children, tainted)
 
     def _text(self, router: Router, recipient: Recipient, scope: Scope) -> str | RouteDeferred | Declined:
         if self.data is not None:
             text = self.data(scope)
             return text if strip(text) else Declined("empty data")
         assert self.file is not None
-        before, scope.tainted = scope.tainted, False
-        try:
-            path = self.file(scope)
-            if scope.tainted:
-                return RouteDeferred(f"Tainted name '{path}' for file for {router.name} router not permitted")
-        finally:
-            scope.tainted = before
+        path = self.file(scope)
+        if scope.tainted:
+            return RouteDeferred(f"Tainted name '{path}' for file for {router.name} router not permitted")
         if not path.startswith("/"):
             return RouteDeferred(f'"{path}" is not an absolute path for a redirection file')
         return file_data(self, path, router, recipient, scope)
 
-    def _answer(self, router: Router, recipient: Recipient, scope: Scope, children: Children) -> Answer:
+    def _answer(self, router: Router, recipient: Recipient, scope: Scope, children: Children, tainted: bool) -> Answer:
         if children.skipped:
             for text in children.skipped:
                 scope.services.log_main(f"{router.name} router: skipped error: {text}")
@@ -109,6 +108,7 @@ class Redirect:
         if not children.found:
             return Declined("no addresses in the redirection data")
         for child in children.found:
+            child.tainted = tainted
             child.one_time, child.hide_child = self.one_time, self.hide_child_in_errmsg
         return Redirected(children.found)
 
