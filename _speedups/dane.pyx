@@ -42,7 +42,7 @@ def spki(bytes certificate):
     cdef const unsigned char *data = <const unsigned char *> PyBytes_AS_STRING(certificate)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(certificate)
     cdef Py_ssize_t position, end, start, stop
-    cdef int turn
+    cdef int _turn
     if not element(data, 0, size, &start, &stop) or data[0] != 0x30 or stop != size:
         return None
     if not element(data, start, stop, &position, &end) or data[start] != 0x30:
@@ -51,7 +51,7 @@ def spki(bytes certificate):
         if not element(data, position, end, &start, &stop):
             return None
         position = stop
-    for turn in range(5):
+    for _turn in range(5):
         if not element(data, position, end, &start, &stop):
             return None
         position = stop

@@ -17,10 +17,10 @@ cdef unsigned int TABLE[256]
 
 cdef void fill_table() noexcept:
     cdef unsigned int start, value
-    cdef int turn
+    cdef int _turn
     for start in range(256):
         value = start
-        for turn in range(8):
+        for _turn in range(8):
             value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
         TABLE[start] = value
 

@@ -138,7 +138,7 @@ def _message(reception: Reception, input_fd: int) -> int:
         if intake.fault is not None:
             text = f"message too big: max={limit}" if intake.fault.kind == "size" else intake.fault.text
             runtime.log.main(f"{message.sender or '<>'} rejected: {text}", message.id)
-            return _complain(reception, Complaint("size", limit=limit), text)
+            return _complain(reception, Complaint("size", limit=limit), f"message rejected: {text}")
         return _settle(reception, incoming, intake, lines)
     except PeerGone:
         runtime.log.main(f"timed out while reading local message from {reception.caller.login}", message.id)
