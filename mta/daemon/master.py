@@ -20,8 +20,8 @@ from mta.daemon import systemd
 from mta.daemon.children import fork_child
 from mta.daemon.generation import Generation, child_ids
 from mta.daemon.listeners import Bound, bind, described
-from mta.daemon.preload import preload
 from mta.daemon.signals import Signals, make_signals
+from mta.deliver.preload import preload
 from mta.errors import ConfigError
 
 GRACE = 75.0  # seconds for sessions and deliveries to end after TERM

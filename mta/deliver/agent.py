@@ -18,6 +18,7 @@ from mta.config.runtime import Runtime
 from mta.deliver.as_user import serve_file, use_agent_for_files
 from mta.deliver.child import AGENT, serve
 from mta.deliver.identity import become
+from mta.deliver.preload import DELIVERING, preload
 from mta.system.users import find_user, groups_of
 
 DELIVERY, FILE = b"D", b"F"  # what a child is for
@@ -74,6 +75,7 @@ def give_up_root(runtime: Runtime) -> None:
     site = runtime.config.site
     if os.geteuid() != 0 or site.uid <= 0 or AGENT in runtime.services.state:
         return
+    preload(DELIVERING)
     wires = make_agent_wires()
     if os.fork() == 0:
         wires.client.close()

@@ -58,7 +58,9 @@ def daemon(call: Call, runs: list[QueueRun]) -> int:
 
 def run_once(call: Call, queue_run: QueueRun) -> int:
     """One queue run in this process."""
+    from mta.deliver.agent import give_up_root
     from mta.deliver.runner import Pick, QueueOptions, run_queue
+    from mta.transport.remote.pool import close_idle
 
     if queue_run.queue_name:
         call.error("mta: named queues are not implemented in mta yet")
@@ -78,7 +80,9 @@ def run_once(call: Call, queue_run: QueueRun) -> int:
         recipients=pick(queue_run.recipients),
         senders=pick(queue_run.senders),
     )
+    give_up_root(call.runtime())
     run_queue(call.runtime(), options)
+    close_idle(call.runtime().services)
     return 0
 
 

@@ -152,7 +152,11 @@ class Arrivals:
             os._exit(code)
 
     def _deliver(self, message_id: str, how: str) -> None:
+        from mta.deliver.agent import give_up_root
         from mta.deliver.message import DeliverOptions, deliver_message
+        from mta.transport.remote.pool import close_idle
 
+        give_up_root(self._call.runtime())
         options = DeliverOptions(no_delivery=self._call.arguments.no_delivery, local_only=how == "qs")
         deliver_message(self._call.runtime(), message_id, options)
+        close_idle(self._call.runtime().services)

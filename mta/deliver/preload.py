@@ -1,7 +1,7 @@
-"""Import in the master what its children will need, before the fork.
+"""Import what a process will need before it gives up its rights, or forks.
 
-The pages are then shared, and a child that has given its rights up needs to read no Python file:
-the interpreter may live where exim_user cannot look.
+It needs to read no Python file afterwards (the interpreter may live where exim_user cannot look),
+and what was imported before a fork is shared memory.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from importlib.util import find_spec
 
 import mta
 
-# rooms that run in the daemon's children; cli and ctl do not
-ROOMS = (
+# rooms that a delivery may use, and those that the daemon's children need besides; cli and ctl run in neither
+DELIVERING = (
     "text", "wire", "mail", "smtp", "settings", "net", "system", "hints", "scope", "lookup", "spool", "log", "tls",
-    "emailauth", "scan", "match", "expand", "sasl", "transport", "filter", "route", "acl", "config", "receive",
-    "deliver", "daemon",
+    "match", "expand", "sasl", "transport", "filter", "route", "config", "deliver",
 )  # fmt: skip
+SERVING = ("emailauth", "scan", "acl", "receive", "daemon")
 # what libraries import at the moment of first use
 LATE = (
     "queue", "sqlite3", "smtplib", "email.message", "encodings.latin_1", "encodings.ascii", "encodings.utf_8",
@@ -26,9 +26,9 @@ LATE = (
 )  # fmt: skip
 
 
-def preload() -> None:
-    """Import everything below ``mta`` that a child may run; optional client libraries only where they are installed."""
-    for room in ROOMS:
+def preload(rooms: tuple[str, ...] = DELIVERING + SERVING) -> None:
+    """Import all modules of these rooms; optional client libraries only where they are installed."""
+    for room in rooms:
         package = importlib.import_module(f"mta.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"mta.{room}."):
             try:
