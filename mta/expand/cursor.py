@@ -11,7 +11,7 @@ from typing import NoReturn
 from mta.errors import ExpansionFailed
 from mta.text.ascii import WHITESPACE
 
-_LETTER_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_LETTER_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _OCTAL = re.compile(r"[0-7]{1,3}")
 _HEX = re.compile(r"[0-9A-Fa-f]{0,2}")
 _WORD = re.compile(r"[A-Za-z0-9_]*")

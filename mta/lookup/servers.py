@@ -30,7 +30,7 @@ IDLE_SECONDS = 60.0  # how long an unused connection is kept
 IDLE_MAXIMUM = 8  # unused connections kept for one server
 STATE = "lookup.servers"  # the key in services.state
 _FIRST = re.compile(r"([^/(\[]*)(?:\(([^)]*)\))?(?:\[([^\]]*)\])?[ \t]*")
-_SECRETS = re.compile(r'(?i)(\bpass=)("(?:[^"\\]|\\.)*"|\S*)|^(\s*servers=)[^;]*')
+_SECRETS = re.compile(r'(?i)(\bpass=)("(?:[^"\\]|\\.)*"|\S*)|^(\s*servers=)(?=[^;]*/)(?![^;]*\bldap[is]?://)[^;]*')
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -86,6 +86,7 @@ class Driver(Generic[C]):
     fileno: Callable[[C], int]
     close: Callable[[C], None]
     usable: Callable[[C], bool] = lambda _connection: True
+    data_name: str = ""  # where Exim writes the name another way
 
 
 @dataclass(slots=True)
@@ -293,7 +294,7 @@ def read_item(driver: Driver[C], item: str) -> Server:
     rest = item[place.end() :]
     parts = rest[1:].split("/", len(driver.fields) - 1) if rest.startswith("/") else []
     if len(parts) != len(driver.fields):
-        raise Deferred(f"incomplete {driver.name} server data: {place.group(1)}")
+        raise Deferred(f"incomplete {driver.data_name or driver.name} server data: {place.group(1)}")
     values = dict(zip(driver.fields, parts, strict=True))
     return Server(place.group(1).strip(WHITESPACE), place.group(2) or "", place.group(3) or "", **values)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -66,9 +67,14 @@ def run_as(user: str | None, command: Sequence[str], folder: Path) -> None:
 
 @contextmanager
 def daemon(
-    command: Sequence[str], folder: Path, ready: Callable[[], bool], *, user: str | None = None
+    command: Sequence[str],
+    folder: Path,
+    ready: Callable[[], bool],
+    *,
+    user: str | None = None,
+    stop: int = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in the foreground; the block begins when ``ready`` says so."""
+    """Run a server in the foreground; the block begins when ``ready`` says so; ``stop`` ends it."""
     log = folder / "output"
     environment = {**os.environ, "HOME": str(folder)}
     with log.open("wb") as output:
@@ -89,7 +95,7 @@ def daemon(
             time.sleep(0.02)
         yield process
     finally:
-        process.terminate()
+        process.send_signal(stop)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

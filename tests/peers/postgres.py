@@ -1,11 +1,13 @@
 """A real PostgreSQL on loopback with a data folder of its own: password authentication, a socket in its folder.
 
-``with postgres() as server:``; ``server.psql(sql)`` runs statements as its superuser. Skips, by name, where it is missing.
+``with postgres() as server:``; ``server.psql(sql)`` runs statements as its superuser. Skips, by name, where it
+is missing.
 """
 
 from __future__ import annotations
 
 import glob
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +36,19 @@ class Postgres:
 
     def psql(self, sql: str) -> str:
         """Statements as the superuser; what psql printed, without decoration."""
-        command = [str(self.bin / "psql"), "-X", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [
+            str(self.bin / "psql"),
+            "-X",
+            "-At",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         done = subprocess.run(
-            [*command, "-U", "postgres", "postgres"],
+            [*command, "-p", str(self.port), "-U", "postgres", "postgres"],
             input=sql.encode(),
             capture_output=True,
             env={"PGPASSWORD": PASSWORD},
@@ -66,5 +78,11 @@ def postgres() -> Iterator[Postgres]:
         for setting in settings:
             command += ["-c", setting]
         ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-        with daemon(command, folder, lambda: subprocess.run(ready, check=False).returncode == 0, user=user):
+        with daemon(
+            command,
+            folder,
+            lambda: subprocess.run(ready, check=False).returncode == 0,
+            user=user,
+            stop=signal.SIGINT,  # does not wait for clients
+        ):
             yield server

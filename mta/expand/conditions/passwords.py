@@ -19,7 +19,7 @@ from mta.text.ascii import lower
 
 _DIGESTS = {"{md5}": (hashlib.md5, 24, 32), "{sha1}": (hashlib.sha1, 28, 40)}
 _CRYPT_DATA = 1 << 16  # more than struct crypt_data has in any libcrypt
-_UNAVAILABLE = {"pam": 1, "radius": 1, "ldapauth": 1, "pwcheck": 1, "inbound_srs": 2}
+_UNAVAILABLE = {"pam": 1, "radius": 1, "pwcheck": 1}
 
 
 @conditions.register("crypteq")

@@ -13,6 +13,7 @@ from mta.expand.base import Closure, items
 from mta.expand.nodes import EMPTY, Node, isolated, like, value_item
 from mta.expand.parser import Parser
 from mta.lookup.find import Search, parse_type, search
+from mta.lookup.servers import shown_query
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 
@@ -57,7 +58,7 @@ def _fetch(kind: Search, file: Closure, key: Closure) -> Callable[[Scope], str |
         try:
             hit = search(scope, kind, path, wanted)
         except Deferred as error:
-            raise Deferred(f'lookup of "{wanted}" gave DEFER: {error.message}') from None
+            raise Deferred(f'lookup of "{shown_query(wanted)}" gave DEFER: {error.message}') from None
         if hit is None:
             return None
         if kind.partial >= 0 or hit.wild is not None:

@@ -129,6 +129,7 @@ DRIVER: Driver[Any] = Driver(
     lambda connection: int(connection.pgconn.socket) if not connection.closed else -1,
     lambda connection: connection.close(),
     _usable,
+    "pgSQL",
 )
 
 
