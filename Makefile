@@ -1,6 +1,8 @@
 # build: a virtual environment with mta in it.  run: mta in the foreground on the default configuration.
 # test: everything.  lint, bench, fuzz: what they say.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# the first interpreter that runs, is new enough and can make virtual environments
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
 PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd openssl strace
 # two cores: two test processes; serial where a test says so
@@ -11,9 +13,11 @@ PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
 build: $(BIN)/.built
 
 $(BIN)/.built: pyproject.toml setup.py $(wildcard _speedups/*.pyx)
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later with venv found: apt-get install python3 python3-venv python3-dev gcc"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=23" "setuptools>=77" "Cython>=3.1"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --no-build-isolation
+	@$(BIN)/python -m compileall -q mta
 	@touch $@
 	@echo "built: $(BIN)/mta and $(BIN)/mtactl"
 
