@@ -24,7 +24,7 @@ def welcome(session: Session) -> bool:
     if session.scope.trace is not None and remote:
         session.host_in("hosts_connection_nolog")
     if remote and session.host_in("host_lookup"):
-        scope.services.lookup_host_name(scope)
+        _look_up(session)
     if remote and session.host_in("host_reject_connection"):
         session.log_refusal(f"refused connection from {session.who()} (host_reject_connection)")
         session.say(554, "SMTP service not available")
@@ -44,6 +44,13 @@ def welcome(session: Session) -> bool:
             code, text, _ = override_code(220, verdict.user_message)
             return _banner(session, code, text)
     return _banner(session, 220, expand(scope, options.smtp_banner))
+
+
+def _look_up(session: Session) -> None:
+    """Find the client's name; that there is none is worth a line (log selector host_lookup_failed)."""
+    session.scope.services.lookup_host_name(session.scope)
+    if session.peer.host_lookup_failed and "host_lookup_failed" in session.plan.selectors:
+        session.log(f"no host name found for IP address {session.peer.address}")
 
 
 def _banner(session: Session, code: int, text: str) -> bool:
@@ -94,7 +101,7 @@ def helo(session: Session, command: Command) -> None:
     if session.scope.trace is not None and options.helo_lookup_domains is not None:
         session.scope.trace("host", f"{name} in helo_lookup_domains? no (end of list)")
     if peer.address and not peer.host_name and not peer.host_lookup_done and _wants_lookup(session, name):
-        session.scope.services.lookup_host_name(session.scope)
+        _look_up(session)
     if options.acl_smtp_helo is not None:
         verdict = ask(session, "helo")
         if not verdict.accepted:
