@@ -72,7 +72,7 @@ class Log:
         self.options = options
         self.selectors = options.selectors
         self._clock = clock
-        self._templates, self._syslog = _destinations(options)
+        self._templates, self._syslog, self._terminal = _destinations(options)
         self._files: dict[str, _File] = {}
         self._lock = threading.Lock()
         if self._syslog:
@@ -161,6 +161,8 @@ class Log:
 
     def _write(self, kind: str, text: str) -> None:
         stamp = self.stamp()
+        if self._terminal and kind == "main":
+            _to_terminal(stamp + text)
         if self._syslog and (kind == "main" or self.options.syslog_duplication or not self._templates):
             send_to_syslog(kind, (stamp if self.options.syslog_timestamp else "") + text)
         for template in self._templates:
@@ -241,13 +243,20 @@ def _with_id(line: str, message_id: str) -> str:
     return f"{message_id} {line}" if message_id else line
 
 
-def _destinations(options: LogOptions) -> tuple[list[str], bool]:
-    """File templates (at most one) and whether syslog is used, from log_file_path."""
+def _destinations(options: LogOptions) -> tuple[list[str], bool, bool]:
+    """File templates (at most one), whether syslog is used, and (ours) standard error, from log_file_path."""
     default = os.path.join(options.spool, "log", "%slog")
     items = [item.strip() for item in options.path.split(":")] if options.path.strip() else [""]
     use_syslog = "syslog" in items
-    files = [item or default for item in items if item != "syslog"]
-    return files[:1], use_syslog
+    files = [item or default for item in items if item not in ("syslog", "stderr")]
+    return files[:1], use_syslog, "stderr" in items
+
+
+def _to_terminal(text: str) -> None:
+    try:
+        os.write(2, (text + "\n").encode("latin-1", "replace"))
+    except OSError:
+        return  # nobody is there to read it
 
 
 def _without_date(template: str) -> str:

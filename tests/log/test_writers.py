@@ -123,3 +123,12 @@ def test_selectors() -> None:
         parse_selectors("-foo")
     with pytest.raises(ConfigError, match=r'malformed log_selector setting: \+ or - expected but found "foo"'):
         parse_selectors("foo")
+
+
+def test_stderr_in_the_path_shows_the_main_log_on_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(LogOptions(path=f"{tmp_path}/%slog : stderr", spool=str(tmp_path)))
+    log.main("hello")
+    assert capfd.readouterr().err.endswith(" hello\n")
+    assert (tmp_path / "mainlog").read_text().endswith(" hello\n")
