@@ -14,6 +14,7 @@ from collections.abc import Callable
 from mta.errors import PeerGone
 from mta.log import lines as log_lines
 from mta.mail.message import Message
+from mta.mail.endings import end
 from mta.mail.peer import Peer
 from mta.receive import greeting, limits, proxy, reception, transaction
 from mta.receive.link import Link, SocketLink
@@ -104,6 +105,7 @@ def converse(session: Session, *, counts: limits.Counts | None = None, tls_on_co
         _last_words(session, f"{session.hostname} internal error - closing connection")
     finally:
         transaction.abandon(session)
+        end(session.scope.message)
 
 
 def _timeout(session: Session) -> float:
@@ -128,6 +130,8 @@ def _admitted(session: Session, counts: limits.Counts | None) -> bool:
 def _ended(session: Session) -> None:
     """The session came to an end of its own: QUIT, or a reply that closes."""
     reason = session.peer.notquit_reason
+    if reason and isinstance(session.link, SocketLink):
+        session.link.abrupt = True
     if reason:
         _notquit(session, reason)
     dropped = session.done and session.peer.smtp_command[:4].upper() != "QUIT" and not reason

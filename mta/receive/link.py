@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mta.errors import PeerGone
 
 BLOCK = 1 << 16  # bytes asked for at a time
-_COMMAND_BLOCK = 1 << 13
+_DRAINED = 16  # blocks read and forgotten at most before closing
 
 
 class Link(Protocol):
@@ -31,11 +31,12 @@ class Link(Protocol):
 class SocketLink:
     """A connected socket in blocking mode; ``secure`` stands in for it once TLS runs."""
 
-    __slots__ = ("_poll", "_timeout", "secure", "sock")
+    __slots__ = ("_poll", "_timeout", "abrupt", "secure", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.secure: Any = None
+        self.abrupt = False  # we end it while the peer may still be talking
         self._poll: select.poll | None = None
         self._timeout = 0.0
         if sock.gettimeout() is not None:
@@ -92,15 +93,23 @@ class SocketLink:
             self.set_timeout(timeout)
 
     def close(self) -> None:
-        """Say good-bye; a peer that is still talking gets no reset that would destroy our last reply."""
+        """Say good-bye and close."""
         try:
             if self.secure is not None:
                 self.secure.close()
             else:
                 self.sock.shutdown(socket.SHUT_WR)
+                if self.abrupt:
+                    self._drain()
         except OSError:
             pass
         self.sock.close()
+
+    def _drain(self) -> None:
+        """Closing with unread bytes would reset the connection, and the peer might never read our last reply."""
+        for _ in range(_DRAINED):
+            if not self.sock.recv(BLOCK, socket.MSG_DONTWAIT):
+                return
 
 
 class PipeLink:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from mta.errors import Deferred, ExpansionFailed, PeerGone, SpoolError
 from mta.mail.address import Address, AddressError, parse_address, parse_address_list, qualify
+from mta.mail.endings import end
 from mta.mail.headers import DELETED
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.verdict import Ruling
@@ -150,6 +151,7 @@ def _message(reception: Reception, input_fd: int) -> int:
         return 1
     finally:
         incoming.abandon()
+        end(message)
 
 
 class _Lines:

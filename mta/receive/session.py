@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mta.errors import Deferred, ExpansionFailed
 from mta.log.lines import connection_name
+from mta.mail.endings import end
 from mta.mail.message import Message
 from mta.mail.peer import Peer
 from mta.receive.link import Link
@@ -185,6 +186,7 @@ class Session:
 
     def new_message(self) -> Message:
         """Forget the transaction; an empty message takes its place."""
+        end(self.scope.message)
         message = Message(received_time=time.time())
         message.dont_deliver, message.no_deliver = self.no_delivery, self.queue_only
         peer, plan = self.peer, self.plan

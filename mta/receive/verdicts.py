@@ -79,7 +79,7 @@ def _log(session: Session, point: str, verdict: Verdict, temporary: bool, what: 
     message = session.scope.message
     sender = message.sender if point in WITH_SENDER else None
     if verdict.details_log:
-        session.log(f"{session.id_fields()} {verdict.details_log}", message.id)
+        session.log_refusal(f"{session.id_fields()} {verdict.details_log}", message.id)
     line = rejected(session.peer, session.plan.selectors, what, shown.partition("\n")[0], sender=sender)
     if temporary:
         line = line.replace("rejected ", "temporarily rejected ", 1) if sender is None else _temporarily(line)

@@ -79,7 +79,7 @@ def digest(mtype: int, subject: bytes) -> bytes | None:
 
 
 def match(selector: int, mtype: int, data: bytes, certificate: bytes) -> bool:
-    """Whether a TLSA record's (selector, matching type, data) is this DER certificate's. Unknown numbers match nothing."""
+    """Whether a TLSA record's (selector, matching type, data) is this DER certificate's; unknown numbers: no."""
     expected = association(selector, mtype, certificate)
     return expected is not None and bool(expected) and hmac.compare_digest(expected, data)
 

@@ -83,8 +83,9 @@ class DataScanner:
     """Message data: dots unstuffed, CRLF made LF, the end found.
 
     A bare CR or LF never counts as a line end of the protocol: no dot after or before it has a meaning. In the
-    header and a bare LF in the body become a space, a bare CR in the body a line end (manual section 48.2). With ``dots`` false (BDAT) nothing
-    ends the data and no dot is special. ``done`` once the end was seen, with what followed in ``rest``.
+    header it becomes a space; in the body a bare LF becomes a space and a bare CR a line end (manual section 48.2).
+    With ``dots`` false (BDAT) nothing ends the data and no dot is special. ``done`` once the end was seen, with
+    what followed in ``rest``.
     ``lines`` counts LFs given out, ``max_line`` is the longest line in bytes without its end.
     """
 

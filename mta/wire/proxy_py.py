@@ -1,4 +1,4 @@
-"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt): the specification of ``_speedups/proxy.pyx``.
+"""PROXY protocol headers, versions 1 and 2 (HAProxy's proxy-protocol.txt); ``_speedups/proxy.pyx`` follows.
 
 ``parse(data)`` takes what has been read so far and answers: a header, None for "more is needed", or ProxyFault.
 Exact: what is not precisely a header is refused, lengths are bounded, a CRC-32C TLV must be right.
