@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from mta.errors import PeerGone
 from mta.log import lines as log_lines
-from mta.mail.message import Message
 from mta.mail.endings import end
+from mta.mail.message import Message
 from mta.mail.peer import Peer
 from mta.receive import greeting, limits, proxy, reception, transaction
 from mta.receive.link import Link, SocketLink
