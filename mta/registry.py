@@ -1,12 +1,14 @@
 """Registries of drivers: filled by decorators at import, never written after.
 
-``discover`` imports every module of a package once; an import error comes through.
+``get`` imports the modules that have the name it is asked for, and every module of the package when none has it;
+``discover`` imports them all, once. An import error comes through.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -32,6 +34,17 @@ def nearest(name: str, known: list[str]) -> str | None:
     return found[0] if found else None
 
 
+def _sources(package: str) -> dict[str, bytes]:
+    """The text of each module of a package; nothing where only compiled files are."""
+    found = {}
+    for folder in importlib.import_module(package).__path__:
+        for entry in sorted(os.listdir(folder)):
+            if entry.endswith(".py") and entry != "__init__.py":
+                with open(os.path.join(folder, entry), "rb") as file:
+                    found[entry.removesuffix(".py")] = file.read()
+    return found
+
+
 class Registry(Generic[T]):
     """Names to things of one kind, e.g. ``routers = Registry[type[Driver]]("router driver", "mta.route.drivers")``."""
 
@@ -40,6 +53,7 @@ class Registry(Generic[T]):
         self._package = package
         self._found: dict[str, T] = {}
         self._discovered = package is None
+        self._sources: dict[str, bytes] | None = None
 
     def register(self, *names: str) -> Callable[[T], T]:
         """A decorator that registers its object under each of ``names``; a name taken twice is an error."""
@@ -63,20 +77,37 @@ class Registry(Generic[T]):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
 
-    def __getitem__(self, name: str) -> T:
-        self.discover()
-        try:
-            return self._found[name]
-        except KeyError:
-            raise UnknownName(self.kind, name, sorted(self._found)) from None
-
-    def get(self, name: str) -> T | None:
-        self.discover()
+    def quick(self, name: str) -> T | None:
+        """What ``get`` finds without importing everything: in the module called ``name``, or one that quotes it."""
+        if name not in self._found and not self._discovered:
+            assert self._package is not None
+            if self._sources is None:
+                self._sources = _sources(self._package)
+            for module in (name, f"{name}_"):
+                if module in self._sources:
+                    importlib.import_module(f"{self._package}.{module}")
+            if name not in self._found:
+                quoted = b'"' + name.encode() + b'"'
+                for module, source in self._sources.items():
+                    if quoted in source:
+                        importlib.import_module(f"{self._package}.{module}")
         return self._found.get(name)
 
+    def get(self, name: str) -> T | None:
+        found = self.quick(name)
+        if found is None and not self._discovered:
+            self.discover()
+            return self._found.get(name)
+        return found
+
+    def __getitem__(self, name: str) -> T:
+        found = self.get(name)
+        if found is None:
+            raise UnknownName(self.kind, name, sorted(self._found))
+        return found
+
     def __contains__(self, name: object) -> bool:
-        self.discover()
-        return name in self._found
+        return isinstance(name, str) and self.get(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         self.discover()

@@ -62,8 +62,8 @@ def _log_selectors() -> Iterable[str]:
     return {*NAMES, "all"}
 
 
-def _language(name: str) -> Callable[[], Iterable[str]]:
-    def names() -> Iterable[str]:
+def _language(name: str) -> Callable[[], Registry[object]]:
+    def names() -> Registry[object]:
         from mta.expand import base
 
         registry: Registry[object] = getattr(base, name)
@@ -72,8 +72,8 @@ def _language(name: str) -> Callable[[], Iterable[str]]:
     return names
 
 
-def _acl(name: str) -> Callable[[], Iterable[str]]:
-    def names() -> Iterable[str]:
+def _acl(name: str) -> Callable[[], Registry[object]]:
+    def names() -> Registry[object]:
         from mta.acl import statements
 
         registry: Registry[object] = getattr(statements, name)
@@ -89,7 +89,7 @@ def _lookups() -> Iterable[str]:
 
 
 def _in_acl(condition: str) -> Callable[[], bool]:
-    return lambda: condition in set(_acl("conditions")())
+    return lambda: condition in _acl("conditions")()
 
 
 def _module(name: str) -> Callable[[], bool]:
@@ -105,10 +105,12 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "TLS1_3": _module("mta.tls.contexts"),
     "TLS_CA_CACHE": _module("mta.tls.contexts"),
     "DNSSEC": _module("mta.net.resolver"),
-    "CRYPTEQ": lambda: "crypteq" in set(_language("conditions")()),
+    "CRYPTEQ": lambda: "crypteq" in _language("conditions")(),
     "DKIM": _in_acl("dkim_status"),
     "SPF": _in_acl("spf"),
     "DMARC": _in_acl("dmarc_status"),
+    "SRS": lambda: "srs_encode" in _language("items")(),
+    "NATIVE_SRS": lambda: "inbound_srs" in _language("conditions")(),
     "CONTENT_SCANNING": _in_acl("malware"),
     "PRDR": lambda: "prdr_enable" in _main_options(),
     "TRANSPORT_APPEND_MAILDIR": lambda: "appendfile_maildir_format" in _private("TRANSPORT"),

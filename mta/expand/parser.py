@@ -130,7 +130,8 @@ class Parser(Cursor):
         name = self.item_name() if self.next.isascii() and self.next.isalpha() else ""
         if not name:
             self.fail("letter or digit expected after ${")
-        parse = base.items.get(name)
+        # a colon or a bracket behind the name: an operator or a variable, for which not every item need be loaded
+        parse = base.items.quick(name) if self.next in (":", "}") else base.items.get(name)
         if parse is not None:
             node: Node = parse(self, name)
             return node
