@@ -14,10 +14,7 @@ from mta.registry import nearest
 from mta.text.ascii import WHITESPACE, strip
 
 # Names of Exim's that mta does not act on yet.
-PLANNED = frozenset(
-    {"atrn_domains", "dcc", "decode", "dkim_signers", "dkim_status", "dmarc_status", "malware", "mime_regex"}
-    | {"spam", "spf", "spf_guess"}
-)
+PLANNED = frozenset({"atrn_domains", "dcc", "decode", "dkim_signers", "dkim_status", "malware", "mime_regex", "spam"})
 _LABEL = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*:")
 _WORD = re.compile(r"[a-z_]+")
 _CLAUSE = re.compile(r"(![ \t]*)?([A-Za-z_]*)[ \t]*")
@@ -123,10 +120,11 @@ def _clause(verb: str, line: str, rest: str, where: Where) -> Clause:
 
 
 def _kind(name: str, line: str, where: Where) -> tuple[Kind, str]:
-    for what, registry in (("condition", conditions), ("modifier", modifiers)):
-        kind = registry.get(name)
-        if kind is not None:
-            return kind, what
+    for find in ("quick", "get"):
+        for what, registry in (("condition", conditions), ("modifier", modifiers)):
+            kind = getattr(registry, find)(name)
+            if kind is not None:
+                return kind, what
     if name in PLANNED:
         raise ConfigError(f'ACL condition "{name}" is not implemented in mta yet', where)
     near = nearest(name, [*conditions, *modifiers, *PLANNED]) if name else None

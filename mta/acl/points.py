@@ -53,6 +53,11 @@ RECIPIENT = frozenset({"rcpt", "prdr", ""})
 SENDER = HEADERS | {"notquit"}
 BODY = frozenset({"mime", "data", "dkim", "prdr", "not_smtp", "not_smtp_mime", ""})
 QUEUE = EVERYWHERE - {"data", "not_smtp", "dkim", "prdr"}
+# spf, spf_guess: from MAIL on, and not for messages that no host sent
+SENDER_POLICY = MESSAGE - {"not_smtp", "not_smtp_start", "not_smtp_mime"} | {"quit", "notquit"}
+DMARC = frozenset({"data", ""})
+# Controls of DMARC, which must come before the DATA ACL.
+BEFORE_DATA = EVERYWHERE - {"data", "prdr", "dkim", "mime", "not_smtp", "not_smtp_start", "not_smtp_mime"}
 RCPT = frozenset({"rcpt", ""})
 SUBMISSION = _ENVELOPE | _LOCAL
 DISCARD = HEADERS - {"predata"}

@@ -185,9 +185,16 @@ def _fill(runtime: Runtime) -> None:
         assert services.resolver is not None
         look_up(scope.peer, services.resolver, config.main.host_lookup_order)
 
+    def check_sender(address: str, ip: str) -> str:
+        from mta.emailauth.spf import check_spf
+
+        assert services.resolver is not None
+        return check_spf(services.resolver, ip, address, "", receiver=config.main.primary_hostname).result
+
     services.hints = runtime.hints
     fill_state(runtime)
     services.run_acl = run_acl
+    services.check_spf = check_sender
     services.verify_address = verify_address
     services.compile_text = compile_text
     services.lookup_host_name = lookup_host_name

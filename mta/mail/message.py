@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mta.mail.authentication import DkimResult
 from mta.mail.headers import Headers
 
 # DSN NOTIFY flags (RFC 3461 4.1), with the values that Exim writes into -H.
@@ -77,6 +78,8 @@ class Message:
     removed_headers: list[str] = field(default_factory=list)
     spam: dict[str, str] = field(default_factory=dict)  # spam_score, spam_bar ... as in -H
     dkim_disable_verify: bool = False
+    dkim: list[DkimResult] = field(default_factory=list)  # one a signature, once they have been verified
+    authentication: dict[str, str] = field(default_factory=dict)  # $spf_... and $dmarc_... of this message, by name
     allow_unqualified_sender: bool = False
     allow_unqualified_recipient: bool = False
     local_error: bool = False  # a bounce or warning made here

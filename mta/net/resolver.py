@@ -94,17 +94,19 @@ class Resolver:
         search_parents: bool = False,
         retrans: float = 0.0,
         retry: int = 0,
+        check_names: bool = True,
     ) -> Answer:
         """The records of one type for a domain name (byte text, caseless, final dot optional), CNAMEs followed.
 
         ``qualify_single`` adds the default domain to a name of one component, ``search_parents`` tries the whole
-        search list (dnslookup's options). ``retrans`` and ``retry`` override the resolver's for this question.
+        search list (dnslookup's options). ``retrans`` and ``retry`` override the resolver's for this question;
+        without ``check_names`` it is asked whatever dns_check_names_pattern says of the name (SPF's macros).
         """
         name = ascii_text.lower(name)
         rdtype = rdtype.upper()
         best: Answer | None = None
         for candidate in self._candidates(name, qualify_single, search_parents):
-            answer = self._one_name(candidate, rdtype, retrans or self.timeout, retry or self.attempts)
+            answer = self._one_name(candidate, rdtype, retrans or self.timeout, retry or self.attempts, check_names)
             if answer.status in ("ok", "again"):
                 return answer
             if best is None or (best.status == "nxdomain" and answer.status == "nodata"):
@@ -122,22 +124,25 @@ class Resolver:
         domains = self.search if search_parents else self.search[: 1 if qualify_single else 0]
         return [*(f"{bare}.{domain}" for domain in domains), bare]
 
-    def _one_name(self, name: str, rdtype: str, timeout: float, attempts: int) -> Answer:
+    def _one_name(self, name: str, rdtype: str, timeout: float, attempts: int, check_names: bool) -> Answer:
+        if not check_names and not self._may_ask(name, rdtype):
+            # not for the cache: a question with the check must not find it
+            return self._follow(name, rdtype, timeout, attempts, False)
         kept = self.cache.get(name, rdtype)
         if kept is not None:
             return kept
-        answer = self._follow(name, rdtype, timeout, attempts)
+        answer = self._follow(name, rdtype, timeout, attempts, check_names)
         if answer.status == "again" and rdtype != "TLSA" and self.again_means_nonexist(name):
             answer = Answer("nxdomain", name, rdtype, canonical=name, ttl=NEGATIVE_DEFAULT, error=answer.error)
         self.cache.put(name, rdtype, answer)
         return answer
 
-    def _follow(self, name: str, rdtype: str, timeout: float, attempts: int) -> Answer:
+    def _follow(self, name: str, rdtype: str, timeout: float, attempts: int, check_names: bool) -> Answer:
         """Ask, and ask again for where a CNAME leads, as often as dns_cname_loops allows."""
         current, ttl, authenticated = name, float("inf"), True
         seen = {name}
         for _ in range(self.cname_loops + 1):
-            if not self._may_ask(current, rdtype):
+            if check_names and not self._may_ask(current, rdtype):
                 return Answer("nxdomain", name, rdtype, canonical=current, ttl=NEGATIVE_DEFAULT)
             step = self._ask_servers(current, rdtype, timeout, attempts)
             ttl = min(ttl, step.ttl)

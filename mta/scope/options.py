@@ -192,6 +192,12 @@ class MainOptions:
     received_header_text: Expansion = option("expanded", RECEIVED_HEADER_TEXT)
     message_body_newlines: bool = option("bool", False)
     message_body_visible: int = option("int", 500)
+    # who sent it
+    spf_guess: str | None = option("string", "v=spf1 a/24 mx/24 ptr ?all")
+    spf_smtp_comment_template: Expansion | None = option("expanded", "Please%_see%_http://www.open-spf.org/Why")
+    dmarc_forensic_sender: Expansion | None = option("expanded")
+    dmarc_history_file: Expansion | None = option("expanded")
+    dmarc_tld_file: Expansion | None = option("expanded")
     # the log
     log_file_path: Expansion = option("expanded", "/var/log/exim4/%slog")
     log_selector: str = option("log_selector", "")
@@ -308,6 +314,10 @@ class MainOptions:
     local_delivery_processes: int = option("int", 4)  # deliveries to mailboxes at a time
     submission_socket: Expansion = option("expanded", "$spool_directory/submit.sock")
     hints_database: Expansion = option("expanded", "$spool_directory/db/hints.sqlite")
+    srs_chains: bool = option("bool", False)  # ${srs_encode} makes SRS1 of senders that are SRS already
+    dmarc_report_database: Expansion | None = option("expanded")  # where results for aggregate reports are kept
+    dmarc_report_sender: Expansion | None = option("expanded")  # From: of aggregate reports; dsn_from's without it
+    dmarc_forensic_format: str = option("string", "text")  # "text" as Exim writes them, "arf" as RFC 9991
 
 
 OWN_OPTIONS = frozenset(
@@ -321,5 +331,9 @@ OWN_OPTIONS = frozenset(
         "local_delivery_processes",
         "submission_socket",
         "hints_database",
+        "srs_chains",
+        "dmarc_report_database",
+        "dmarc_report_sender",
+        "dmarc_forensic_format",
     }
 )

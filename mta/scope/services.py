@@ -72,6 +72,8 @@ class Services:
     # Call the hosts of a routed address: (scope, recipient, acl.verify_options.Callout, is_sender=...) -> Verified
     callout: Callable[..., Verified] | None = None
     lookup_host_name: LookupCaller = field(default_factory=lambda: _missing("looking a host name up"))
+    # The spf lookup: (address, client's IP address) -> result word
+    check_spf: Callable[[str, str], str] = field(default_factory=lambda: _missing("SPF"))
     log_main: Callable[[str], None] = lambda _line: None
     log_reject: Callable[[str], None] = lambda _line: None
     log_panic: Callable[[str], None] = lambda _line: None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mta.acl.points import CLIENT, EVERYWHERE, HEADERS, RCPT, SUBMISSION
+from mta.acl.points import BEFORE_DATA, CLIENT, EVERYWHERE, HEADERS, RCPT, SUBMISSION
 from mta.acl.run import Run
 from mta.acl.statements import Act, Clause, Result, modifier
 from mta.errors import ConfigError
@@ -20,10 +20,7 @@ FAKE_REJECT_TEXT = (
     "Your message has been rejected but is being kept for evaluation.\n"
     "If it was a legitimate message, it may still be delivered to the target recipient(s)."
 )
-PLANNED = frozenset(
-    {"cutthrough_delivery", "debug", "dmarc_disable_verify", "dmarc_enable_forensic", "no_mbox_unspool"}
-    | {"utf8_downconvert", "wellknown"}
-)
+PLANNED = frozenset({"cutthrough_delivery", "debug", "no_mbox_unspool"} | {"utf8_downconvert", "wellknown"})
 DSCP = {  # RFC 2474, 2597, 3246 and the older names of RFC 1349
     **{f"af{row}{column}": (row << 3 | column << 1) for row in range(1, 5) for column in range(1, 4)},
     **{f"cs{number}": number << 3 for number in range(8)},
@@ -134,11 +131,22 @@ def _no_dkim(run: Run, _options: str) -> bool:
     return True
 
 
+def _dmarc(name: str) -> Apply:
+    def apply(run: Run, _options: str) -> bool:
+        run.scope.message.acl_memory[name] = True
+        return True
+
+    return apply
+
+
 CONTROLS: dict[str, Control] = {
     "allow_auth_unadvertised": Control(frozenset({"connect", "helo", ""}), False, _lasting("allow_auth_unadvertised")),
     "caseful_local_part": Control(RCPT, False, _local_part(True)),
     "caselower_local_part": Control(RCPT, False, _local_part(False)),
     "dkim_disable_verify": Control(EVERYWHERE - {"data", "not_smtp", "dkim", "prdr"}, False, _no_dkim),
+    "dmarc_disable_verify": Control(BEFORE_DATA, False, _dmarc("dmarc_disable_verify")),
+    "dmarc_enable_forensic": Control(BEFORE_DATA, False, _dmarc("dmarc_enable_forensic")),
+    "dmarc_forensic_enable": Control(BEFORE_DATA, False, _dmarc("dmarc_enable_forensic")),
     "dscp": Control(CLIENT - {"notquit"}, True, _dscp),
     "enforce_sync": Control(CLIENT, False, _sync(True)),
     "no_enforce_sync": Control(CLIENT, False, _sync(False)),

@@ -34,7 +34,38 @@ def results(scope: Scope) -> list[str]:
             out.append(f"iprev=temperror smtp.remote-ip={peer.address}")
     if peer.authenticator:
         out.append(f"auth=pass ({peer.authenticator}) smtp.auth={peer.authenticated_id}")
-    spf = scope.vars.get("spf_result", "")
-    if spf:
-        out.append(f"spf={spf} smtp.mailfrom={scope.message.sender.partition('@')[2]}")
+    out += _spf(scope)
+    out += _dmarc(scope)
     return out
+
+
+def _spf(scope: Scope) -> list[str]:
+    found = scope.message.authentication
+    result = found.get("spf_result", "")
+    if not result:
+        return []
+    how = " (best guess record for domain)" if found.get("spf_result_guessed") == "yes" else ""
+    domain = scope.message.sender.rpartition("@")[2]
+    who = f"smtp.mailfrom={domain}" if domain else f"smtp.helo={scope.peer.helo_name}"
+    return [f"spf={result}{how} {who}"]
+
+
+# $dmarc_status -> the result word of RFC 8601; "off" says nothing
+_DMARC_WORDS = {
+    "accept": "pass",
+    "reject": "fail",
+    "quarantine": "fail",
+    "none": "none",
+    "norecord": "none",
+    "nofrom": "temperror",
+    "temperror": "temperror",
+}
+
+
+def _dmarc(scope: Scope) -> list[str]:
+    found = scope.message.authentication
+    word = _DMARC_WORDS.get(found.get("dmarc_status", ""))
+    if word is None:
+        return []
+    domain = found.get("dmarc_author_domain", "")
+    return [f"dmarc={word}" + (f" header.from={domain}" if domain else "")]

@@ -10,7 +10,6 @@ from mta.expand.parser import Parser
 _REFUSED = {
     "perl": (1, 9, "mta has no embedded Perl: use ${run{/path/to/script ...}} or ${readsocket{...}}"),
     "dlfunc": (2, 10, "mta loads no C functions: use ${run{...}} or ${readsocket{...}}"),
-    "srs_encode": (3, 3, "SRS is not implemented in mta yet"),
 }
 
 

@@ -33,13 +33,6 @@ _OURS = {
     "dkim_key_length": "0",
     "dkim_verify_reason": "",
     "dkim_verify_status": "",
-    "spf_result": "",
-    "spf_result_guessed": "no",
-    "dmarc_alignment_dkim": "",
-    "dmarc_alignment_spf": "",
-    "dmarc_domain_policy": "",
-    "dmarc_status": "",
-    "dmarc_status_text": "",
     "arc_state": "",
     "arc_state_reason": "",
     "arc_oldest_pass": "",
@@ -72,13 +65,28 @@ _PEERS = {
     "dkim_selector": "",
     "dkim_signers": "",
     "dkim_verify_signers": "$dkim_signers",
+    "arc_domains": "",
+}
+# SPF's and DMARC's stay with their message
+_MESSAGES = {
+    "spf_result": "",
+    "spf_result_guessed": "no",
     "spf_header_comment": "",
     "spf_received": "",
     "spf_smtp_comment": "",
     "spf_used_domain": "",
+    "dmarc_alignment_dkim": "",
+    "dmarc_alignment_spf": "",
+    "dmarc_domain_policy": "",
+    "dmarc_status": "",
+    "dmarc_status_text": "",
     "dmarc_used_domain": "",
-    "arc_domains": "",
+    "dmarc_ar_header": "",
 }
+_MESSAGES_PEERS = frozenset(
+    {"spf_header_comment", "spf_received", "spf_smtp_comment", "spf_used_domain", "dmarc_used_domain"}
+    | {"dmarc_ar_header"}
+)
 _SPAM = ("spam_action", "spam_bar", "spam_report", "spam_score", "spam_score_int")
 
 
@@ -86,6 +94,12 @@ def _spam(name: str) -> Callable[[Scope], str]:
     return lambda s: s.vars.get(name) or s.message.spam.get(name, "")
 
 
+def _of_message(name: str, empty: str) -> Callable[[Scope], str]:
+    return lambda s: s.message.authentication.get(name, empty)
+
+
+for _name, _empty in _MESSAGES.items():
+    variable(_name, _of_message(_name, _empty), tainted=_name in _MESSAGES_PEERS)
 for _name, _empty in _OURS.items():
     variable(_name, left(_name, _empty))
 for _name, _empty in _PEERS.items():

@@ -16,10 +16,9 @@ ABSENT = {
     "nmh": "it was an experiment; use lsearch on the alias file",
     "oracle": "no Oracle client is supported; use pgsql or mysql, or ${run} a program of your own",
     "readsock": "it is what ${readsocket} uses within Exim; write ${readsocket{SOCKET}{REQUEST}}",
-    "spf": "it is not implemented in mta yet",
     "whoson": "the Whoson protocol is out of use; use SMTP authentication",
 }
-SINGLE = frozenset({"nis", "nis0", "spf"})
+SINGLE = frozenset({"nis", "nis0"})
 
 
 def _refuse(name: str, reason: str) -> Find:

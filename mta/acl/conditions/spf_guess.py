@@ -1,0 +1,16 @@
+"""spf_guess: as spf, but a domain without a record is judged by the record of the main option spf_guess."""
+
+from __future__ import annotations
+
+from mta.acl.points import SENDER_POLICY
+from mta.acl.run import Run
+from mta.acl.sender_policy import run_spf
+from mta.acl.statements import Act, Clause, Result, condition
+
+
+@condition("spf_guess", SENDER_POLICY)
+def make(_clause: Clause) -> Act:
+    def act(run: Run, argument: str) -> Result:
+        return run_spf(run, argument, best_guess=True)
+
+    return act
