@@ -246,7 +246,17 @@ def test_defaults_before_anything_happened(value: str, name: str) -> None:
 def test_what_a_peer_wrote_is_tainted(name: str) -> None:
     found = find_variable(name)
     assert found is not None
-    assert found.tainted
+    assert found.tainted or isinstance(found.get(scope_of()), Tainted)
+
+
+@pytest.mark.parametrize("name", ["local_part", "domain"])
+@pytest.mark.parametrize("tainted", [True, False])
+def test_an_address_of_the_administrators_is_not_tainted(name: str, tainted: bool) -> None:
+    scope = scope_of()
+    scope.recipient = Recipient("a@b", local_part="a", domain="b", tainted=tainted)
+    found = find_variable(name)
+    assert found is not None
+    assert isinstance(found.get(scope), Tainted) is tainted
 
 
 def test_every_variable_can_be_read_anywhere() -> None:
