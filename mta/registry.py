@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import pkgutil
@@ -30,6 +29,8 @@ class UnknownName(KeyError):
 
 def nearest(name: str, known: list[str]) -> str | None:
     """The known name most like ``name``, or None when nothing is near."""
+    import difflib
+
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return found[0] if found else None
 

@@ -5,7 +5,6 @@ Patterns and sender lists are kept as text; the caller brings the matching, sinc
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -246,6 +245,12 @@ def find_rule(
     return None
 
 
+def _uniform(low: float, high: float) -> float:
+    from random import uniform
+
+    return uniform(low, high)
+
+
 def next_try(
     rule: RetryRule,
     *,
@@ -253,7 +258,7 @@ def next_try(
     first_failed: float,
     last_gap: float,
     interval_max: float = MAX_INTERVAL,
-    uniform: Callable[[float, float], float] = random.uniform,
+    uniform: Callable[[float, float], float] | None = None,
 ) -> tuple[float, bool]:
     """When to try next, and whether the last cutoff is past. ``last_gap``: the interval before, 0 for none."""
     failing = now - first_failed
@@ -268,5 +273,5 @@ def next_try(
     elif chosen.letter == "G":
         gap = last_gap * chosen.factor
     else:
-        gap = uniform(chosen.interval, last_gap * chosen.factor)
+        gap = (uniform or _uniform)(chosen.interval, last_gap * chosen.factor)
     return now + min(gap, interval_max, MAX_INTERVAL), expired

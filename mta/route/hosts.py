@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import random
 from dataclasses import dataclass, replace
 
 from mta.errors import Deferred
@@ -72,8 +71,10 @@ def parse_host_list(text: str, *, randomize: bool) -> list[HostItem]:
         elif item:
             groups[-1].append(parse_host_item(item))
     if randomize:
+        from random import shuffle
+
         for group in groups:
-            random.shuffle(group)
+            shuffle(group)
     return [item for group in groups for item in group]
 
 
@@ -182,6 +183,8 @@ def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port:
 
     A host whose address cannot be found now does not hold up the others; when no host is left it decides.
     """
+    from random import random
+
     resolver = scope.services.resolver
     assert resolver is not None
     found = records.mx(resolver, domain, **widening)
@@ -191,7 +194,7 @@ def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port:
     if all(name in ("", ".") for _, name in found.values):
         return MxHosts([], exists=True, null=True)
     result = MxHosts([], exists=True, dnssec=found.authenticated, asked=found.asked)
-    shuffled = sorted(found.values, key=lambda pair: (pair[0], random.random()))
+    shuffled = sorted(found.values, key=lambda pair: (pair[0], random()))
     for key, (preference, name) in enumerate(shuffled):
         if is_ip(name.rstrip(".")) and not getattr(scope.site.options, "allow_mx_to_ip", False):
             result.to_ip = True

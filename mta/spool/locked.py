@@ -6,12 +6,11 @@ that includes it is durable before the journal goes, and the header file goes fi
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import io
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
@@ -207,13 +206,20 @@ class Locked:
 
 
 @lru_cache(maxsize=1)
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+def _fallocate() -> Callable[[int, int, int, int], int]:
+    """The C library's function, which Python does not offer; the errno or 0. Loaded when first used."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def fallocate(fd: int, mode: int, start: int, size: int) -> int:
+        done = libc.fallocate(fd, mode, ctypes.c_int64(start), ctypes.c_int64(size))
+        return ctypes.get_errno() if done else 0
+
+    return fallocate
 
 
 def _allocate(fd: int, size: int) -> bool:
     """fallocate past the end without changing the size; True where the file system does not know how."""
     end = os.fstat(fd).st_size
-    if _libc().fallocate(fd, _KEEP_SIZE, ctypes.c_int64(end), ctypes.c_int64(size)) == 0:
-        return True
-    return ctypes.get_errno() not in (errno.ENOSPC, errno.EDQUOT)
+    return _fallocate()(fd, _KEEP_SIZE, end, size) not in (errno.ENOSPC, errno.EDQUOT)

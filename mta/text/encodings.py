@@ -11,8 +11,6 @@ import codecs
 import re
 from typing import NamedTuple
 
-import idna
-
 from mta.text.ascii import WHITESPACE, lower
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -263,6 +261,8 @@ def _charset(name: str) -> str | None:
 
 def domain_to_alabel(text: str) -> Converted:
     """A domain in UTF-8 as A-labels (RFC 5891, non-transitional UTS 46 mapping); ASCII as it is."""
+    import idna
+
     if text.isascii():
         return Converted(text)
     if not is_utf8(text):
@@ -275,6 +275,8 @@ def domain_to_alabel(text: str) -> Converted:
 
 
 def _label_to_alabel(label: str) -> str:
+    import idna
+
     if label.isascii():
         if len(label) > 63:
             raise idna.IDNAError("Label too long")

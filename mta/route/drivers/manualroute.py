@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 
 from mta.errors import ConfigError, Deferred, ExpansionFailed, ForcedFail
@@ -172,7 +171,6 @@ class ManualRoute:
             return found.hosts, found.any_ignored, bool(found.hosts) or found.any_ignored
         addresses = find_addresses(item.name, scope, wanted)
         hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port), addresses)
-        random.shuffle(addresses)
         return hosts, some, bool(addresses)
 
     def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:
