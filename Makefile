@@ -4,7 +4,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
-PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd openssl strace
+PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd openssl strace \
+	redis-server postgresql mariadb-server slapd libldap-dev libsasl2-dev
 # two cores: two test processes; serial where a test says so
 PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
 
@@ -27,7 +28,10 @@ run: build
 dev: $(BIN)/.dev
 
 $(BIN)/.dev: $(BIN)/.built
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]" --no-build-isolation
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,redis,pgsql,mysql,lmdb]" --no-build-isolation
+	@# built against libldap's headers: the package libldap-dev
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[ldap]" --no-build-isolation || \
+		echo "*** python-ldap could not be built: the tests of LDAP will be skipped"
 	@touch $@
 
 packages:

@@ -183,7 +183,7 @@ def test_cdb_damaged(tmp_path: Path) -> None:
 
 def test_types_of_extras_and_absent_ones_are_known_by_name() -> None:
     scope = make_scope()
-    with pytest.raises(ExpansionFailed, match=r'lookup type "nis" is not implemented in mta yet'):
+    with pytest.raises(ExpansionFailed, match=r'lookup type "nis" is not available in mta: NIS sends'):
         lookup(scope, "nis", "/x", "y")
     wanted = {"cdb", "dbm", "dbmjz", "dbmnz", "dnsdb", "dsearch", "iplsearch", "json", "ldap", "lsearch", "mysql"}
     assert wanted | {"nwildlsearch", "passwd", "pgsql", "redis", "sqlite", "testdb", "wildlsearch"} <= set(lookups)

@@ -69,7 +69,7 @@ def _uri(server: Server) -> str:
         return f"ldapi://{percent(server.socket, safe='')}"
     if scheme == "ldapi":
         if server.host:
-            raise Refused(f'ldapi requires an absolute path ("{server.host}" given)')
+            raise Refused(f'ldapi requires an absolute path ("{server.address(0)[0]}" given)')
         return "ldapi://"
     return f"{scheme}://{server.host}"
 

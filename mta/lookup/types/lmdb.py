@@ -23,9 +23,8 @@ OPEN_MAXIMUM = 25
 class Environments:
     """Open environments by path, each with the device and inode of its file; of one process."""
 
-    process: int = field(default_factory=os.getpid)
     opened: dict[str, tuple[tuple[int, int], Any]] = field(default_factory=dict)
-    retired: list[Any] = field(default_factory=list)  # perhaps still read by another thread
+    # held while reading too, which takes microseconds: a replaced file's environment must be closed first
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -34,8 +33,9 @@ def find(scope: Scope, file: str, key: str, options: list[str]) -> str | None:
     library = extra_module("lmdb", "lmdb")
     if not key:
         return None
+    kept = _environments(scope)
     try:
-        with _reading(library, _environment(scope, library, file)) as transaction:
+        with kept.lock, _reading(library, _environment(kept, library, file)) as transaction:
             value = transaction.get(key.encode("latin-1"))
     except library.BadValsizeError:
         return None  # longer than any key can be
@@ -53,27 +53,37 @@ def _reading(library: Any, environment: Any) -> Any:
         return environment.begin()
 
 
-def _environment(scope: Scope, library: Any, file: str) -> Any:
-    name = f"lookup.lmdb.{os.getpid()}"
-    state = scope.services.state
+def _environments(scope: Scope) -> Environments:
+    """This process's; what was open before a fork is closed, as the library would take ours for a second opening."""
+    state, name = scope.services.state, f"lookup.lmdb.{os.getpid()}"
     kept: Environments = state.get(name) or state.setdefault(name, Environments())
+    with kept.lock:
+        for other in [key for key in list(state) if key.startswith("lookup.lmdb.") and key != name]:
+            for _, environment in state.pop(other).opened.values():
+                environment.close()
+    return kept
+
+
+def _environment(kept: Environments, library: Any, file: str) -> Any:
+    """The file's environment, opened when it is not or when the file is another one by now."""
     try:
         status = os.stat(encoded(file))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ExpansionFailed(f"failed to open {file} for lmdb lookup: {reason}") from None
     identity = (status.st_dev, status.st_ino)
-    with kept.lock:
-        found = kept.opened.get(file)
-        if found is not None and found[0] == identity:
-            return found[1]
-        if found is not None:
-            kept.retired.append(kept.opened.pop(file)[1])
-        while len(kept.opened) >= OPEN_MAXIMUM:
-            kept.retired.append(kept.opened.pop(next(iter(kept.opened)))[1])
-        environment = _open(library, file)
-        kept.opened[file] = (identity, environment)
-        return environment
+    found = kept.opened.get(file)
+    if found is not None and found[0] == identity:
+        return found[1]
+    if found is None and len(kept.opened) >= OPEN_MAXIMUM:
+        file_of_oldest = next(iter(kept.opened))
+        found = kept.opened.pop(file_of_oldest)
+    if found is not None:
+        found[1].close()
+        kept.opened.pop(file, None)
+    environment = _open(library, file)
+    kept.opened[file] = (identity, environment)
+    return environment
 
 
 def _open(library: Any, file: str) -> Any:
