@@ -326,7 +326,7 @@ def _clause(run: Run, clause: Clause) -> Result:
 
 def _make_messages(run: Run, message: Clause | None, log_message: Clause | None) -> Spoken:
     user = _message_text(run, message, run.user) if message is not None else ""
-    log = _message_text(run, log_message, run.log) if log_message is not None else ""
+    log = _message_text(run, log_message, run.log or run.user) if log_message is not None else ""
     if user:
         run.user = user
     if log:

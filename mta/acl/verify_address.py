@@ -17,7 +17,27 @@ from mta.scope.expansion import Tainted
 from mta.scope.services import Verified
 
 MAX_HEADER_ADDRESSES = 100  # addresses of header lines that one condition verifies
-NO_CALLOUT = "callouts are not implemented in mta yet"
+# How a reply begins and ends that tells of a sender's callout, by $sender_verify_failure.
+_TELLS = {
+    "mail": (
+        "Callback setup failed while verifying",
+        (
+            "The initial connection, or a HELO or MAIL FROM:<> command was",
+            "rejected. Refusing MAIL FROM:<> does not help fight spam, disregards",
+            "RFC requirements, and stops you from receiving standard bounce",
+            "messages. This host does not accept mail from domains whose servers",
+            "refuse bounces.",
+        ),
+    ),
+    "postmaster": (
+        "Postmaster verification failed while checking",
+        (
+            "Several RFCs state that you are required to have a postmaster",
+            "mailbox for each mail domain. This host does not accept mail",
+            "from domains whose servers reject the postmaster address.",
+        ),
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -34,12 +54,13 @@ class SenderCheck:
         if self.reported or not self.details:
             return
         self.reported = True
-        why = self.verified.log_message or self.verified.user_message
+        why = self.verified.log_message
         word = "defer" if self.verified.ok is None else "fail"
         verdict.details_log = f"sender verify {word} for <{self.address}>{': ' + why if why else ''}"
         text = self.verified.user_message or self.verified.log_message
         if multiline and text and self.verified.ok is False and verdict.ruling is not Ruling.DEFER:
-            verdict.details = [f"Verification failed for <{self.address}>", *text.split("\n")]
+            head, tail = _TELLS.get(self.verified.failure, ("Verification failed for", ()))
+            verdict.details = [f"{head} <{self.address}>", *text.split("\n"), *tail]
 
 
 def verify_sender(run: Run, options: VerifyOptions) -> Result:
@@ -60,6 +81,8 @@ def verify_sender(run: Run, options: VerifyOptions) -> Result:
     if found.recipient is not None and found.recipient.address_data:
         scope.vars["sender_address_data"] = found.recipient.address_data
     if found.ok:
+        if found.failure:
+            scope.vars["sender_verify_failure"] = found.failure
         return Result.OK
     scope.vars["sender_verify_failure"] = found.failure
     if found.ok is None and options.defer_ok:
@@ -67,7 +90,9 @@ def verify_sender(run: Run, options: VerifyOptions) -> Result:
         return Result.OK
     run.failed_sender = check
     if found.ok is None:
-        return run.defer("Could not complete sender verify")
+        if options.callout is not None and found.user_message:
+            run.user = found.user_message
+        return run.defer(run.user or "Could not complete sender verify")
     return run.fail("Sender verify failed")
 
 
@@ -81,10 +106,12 @@ def verify_recipient(run: Run, options: VerifyOptions) -> Result:
         scope.recipient.address_data = found.recipient.address_data
         scope.recipient.set_vars = dict(found.recipient.set_vars)
     if found.ok:
+        if found.failure:
+            scope.vars["recipient_verify_failure"] = found.failure
         return Result.OK
     scope.vars["recipient_verify_failure"] = found.failure
     run.user = found.user_message or None
-    run.log = found.log_message or found.user_message or None
+    run.log = found.log_message or None
     if found.ok is None:
         if options.defer_ok:
             run.trace("verify defer overridden by defer_ok")
@@ -140,15 +167,11 @@ def _verify(run: Run, address: str, options: VerifyOptions, *, is_sender: bool) 
         return Verified(None, log_message=error.message)
     if not found.ok or options.callout is None:
         return found
-    recipient = found.recipient
-    if recipient is None or not recipient.hosts:
-        run.trace("Cannot do callout: neither router nor transport provided a host list, or transport is not smtp")
+    if found.recipient is None or scope.services.callout is None:
         return found
-    if scope.services.callout is None:
-        if options.callout.defer_ok:
-            return found
-        return Verified(None, recipient, log_message=NO_CALLOUT)
-    called = scope.services.callout(scope, recipient, options.callout, is_sender=is_sender)
+    called = scope.services.callout(
+        scope, found.recipient, options.callout, is_sender=is_sender, is_header=options.kind == "header_sender"
+    )
     if called.ok is None and options.callout.defer_ok:
         return found
     return called

@@ -97,6 +97,7 @@ def _option(options: VerifyOptions, text: str, argument: str) -> None:
         if equals:
             for part in value.split(","):
                 _callout_option(options.callout, strip(part), argument)
+            _check_callout(options, argument)
     elif address and name == "quota":
         raise BadVerify('option "quota" of "verify" is not implemented in mta yet', planned=True)
     else:
@@ -116,6 +117,21 @@ def _callout_option(callout: Callout, text: str, argument: str) -> None:
         setattr(callout, name, _seconds(value, argument))
     else:
         callout.timeout = _seconds(text, argument)
+
+
+def _check_callout(options: VerifyOptions, argument: str) -> None:
+    """Which senders may be asked for in which verification."""
+    callout = options.callout
+    assert callout is not None
+    if callout.mailfrom and options.kind != "header_sender":
+        raise BadVerify(
+            '"mailfrom" is allowed as a callout option only for verify=header_sender '
+            f'(detected in ACL condition "{argument}")'
+        )
+    if options.kind != "recipient" and (callout.use_sender or callout.use_postmaster):
+        raise BadVerify("use_sender or use_postmaster cannot be used for a sender verify callout")
+    if callout.use_sender and callout.use_postmaster:
+        raise BadVerify("only one of use_sender and use_postmaster can be set for a recipient callout")
 
 
 def _seconds(text: str, argument: str) -> float:

@@ -24,6 +24,14 @@ def fill_state(runtime: Runtime) -> None:
     if config.rewrite_rules:
         state["rewrite_address"] = partial(_rewrite_address, config.rewrite_rules)
     state["rewrite_domain"] = rewrite_domain
+    runtime.services.callout = call_out
+
+
+def call_out(scope: Scope, recipient: Any, wanted: Any, *, is_sender: bool, is_header: bool = False) -> Any:
+    """Ask the hosts of a routed address whether they take mail for it."""
+    from mta.transport.remote.callout import callout
+
+    return callout(scope, recipient, wanted, is_sender=is_sender, is_header=is_header)
 
 
 def rewrite_for_transport(rules: Any, headers: Headers, scope: Scope) -> Headers:

@@ -160,8 +160,9 @@ def test_callout() -> None:
     made = session()
     routed = Verified(True, Recipient("good@test.ex", hosts=[Host("mx.test.ex")]))
     made.scope.services.verify_address = lambda *_, **__: routed  # type: ignore[assignment,misc]
+    made.scope.services.callout = lambda *_, **__: Verified(None, None, "no answer", "no answer: why")
     verdict = made.run(" require verify = recipient/callout\n accept")
-    assert (verdict.ruling, verdict.log_message) == (DEFER, "callouts are not implemented in mta yet")
+    assert (verdict.ruling, verdict.user_message, verdict.log_message) == (DEFER, "no answer", "no answer: why")
     assert made.run(" require verify = recipient/callout=defer_ok\n accept").ruling is A
     made.scope.services.callout = lambda *_, **__: Verified(False, None, "said 550", "said 550", "recipient")
     assert made.run(" require verify = recipient/callout\n accept").user_message == "said 550"

@@ -23,4 +23,6 @@ def run(call: Call) -> int:
         return 1
     from mta.receive import hosttest
 
+    if call.arguments.mode == "bhc":
+        call.runtime().services.state["callouts"] = True  # they are left out otherwise when a host is tested
     return hosttest.run(call.runtime(), address, call.stdin.fileno(), call.stdout.fileno(), call.error)
