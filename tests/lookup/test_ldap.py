@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote as percent
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mta.lookup import servers
 from mta.lookup.ldap_query import decode_percent, parse_query
@@ -23,9 +28,27 @@ pytestmark = pytest.mark.xdist_group("slapd")
 ALICE = 'user="cn=A B,o=base" pass=pw1'
 
 
+def self_signed() -> tuple[bytes, bytes]:
+    """A certificate for 127.0.0.1 and its key, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "directory")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
+    return made.public_bytes(pem), key.private_bytes(pem, form, serialization.NoEncryption())
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Slapd]:
-    with slapd(LDIF, SCHEMA) as running:
+    with slapd(LDIF, SCHEMA, self_signed()) as running:
         yield running
 
 
@@ -120,6 +143,22 @@ def test_socket_in_the_default_servers(server: Slapd) -> None:
     scope = make_scope(ldap_default_servers=(str(server.socket),))
     assert answer(scope, "${lookup ldaps{x}}").startswith("Failed")
     assert answer(scope, "${lookup ldap{ldaps:///o=base?o}}") == "base"
+    servers.close_all(scope.services)
+
+
+@pytest.mark.parametrize(
+    ("require", "trusted", "works"),
+    [("hard", True, True), ("hard", False, False), ("never", False, True), ("allow", False, True)],
+)
+def test_certificates(require: str, trusted: bool, works: bool, server: Slapd) -> None:
+    anchor = str(server.folder / "cert.pem") if trusted else None
+    over_tls = f"${{lookup ldap{{ldaps://127.0.0.1:{server.tls_port}/o=base?o}}}}"
+    started = f"${{lookup ldap{{ldap://127.0.0.1:{server.port}/o=base?o}}}}"
+    scope = make_scope(ldap_require_cert=require, ldap_ca_cert_file=anchor, ldap_start_tls=True)
+    for text in (over_tls, started):
+        got = answer(scope, text)
+        assert (got == "base") is works
+        assert works or got.startswith("Failed: lookup of ")
     servers.close_all(scope.services)
 
 

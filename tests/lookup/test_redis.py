@@ -11,6 +11,7 @@ import pytest
 from mta.errors import Deferred
 from mta.expand.compiler import compile_text
 from mta.lookup import servers
+from mta.lookup.types import redis as redis_type
 from mta.lookup.types.redis import DRIVER
 from mta.match.compile import domain_list, host_list
 from mta.scope.options import MainOptions
@@ -218,6 +219,15 @@ def test_red_06_hostile_values_stay_values(text: str, server: RedisServer, scope
     assert answer(scope, command, acl_verify_message=text) == "OK"
     assert answer(scope, "${lookup redis{GET key}}") == text
     assert server.call("DBSIZE") == b":1\r\n"
+
+
+def test_red_02_a_slow_answer_is_waited_for(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_type, "CONNECT_SECONDS", 0.1)
+    assert redis(scope, "BLPOP none 0.3") == "<>"
+    monkeypatch.setattr(redis_type, "ANSWER_SECONDS", 0.1)
+    servers.close_all(scope.services)
+    assert "Timeout reading from socket" in redis(scope, "BLPOP none 1")
+    assert redis(scope, "GET k").endswith("(the server is left alone for a while)")
 
 
 def test_red_06_quoting(scope: Scope) -> None:

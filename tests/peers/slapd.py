@@ -23,7 +23,7 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 {schema}
 pidfile {folder}/pid
-modulepath /usr/lib/ldap
+{tls}modulepath /usr/lib/ldap
 moduleload back_mdb
 sizelimit 500
 access to attrs=userPassword by anonymous auth by * none
@@ -41,6 +41,7 @@ directory {folder}/data
 class Slapd:
     port: int
     folder: Path
+    tls_port: int = 0
 
     @property
     def socket(self) -> Path:
@@ -52,19 +53,28 @@ class Slapd:
 
 
 @contextmanager
-def slapd(ldif: str, schema: str = "") -> Iterator[Slapd]:
-    """Load the entries and run the server."""
+def slapd(ldif: str, schema: str = "", certificate: tuple[bytes, bytes] | None = None) -> Iterator[Slapd]:
+    """Load the entries and run the server; with a certificate and its key (PEM) it speaks TLS too."""
     path = program("slapd", "slapd")
     user = account("openldap")
     with own_folder("slapd", user) as folder:
         port = free_port()
         server = Slapd(port, folder)
-        (folder / "slapd.conf").write_text(CONFIGURATION.format(folder=folder, password=PASSWORD, schema=schema))
+        tls = ""
+        if certificate is not None:
+            server.tls_port = free_port()
+            for name, content in zip(("cert.pem", "key.pem"), certificate, strict=True):
+                (folder / name).write_bytes(content)
+            tls = f"TLSCertificateFile {folder}/cert.pem\nTLSCertificateKeyFile {folder}/key.pem\n"
+        configuration = CONFIGURATION.format(folder=folder, password=PASSWORD, schema=schema, tls=tls)
+        (folder / "slapd.conf").write_text(configuration)
         (folder / "data.ldif").write_text(ldif)
         run_as(user, ["/bin/mkdir", str(folder / "data")], folder)
         add = program("slapadd", "slapd")
         run_as(user, [add, "-q", "-f", str(folder / "slapd.conf"), "-l", str(folder / "data.ldif")], folder)
         urls = f"ldap://127.0.0.1:{port}/ ldapi://{quote(str(server.socket), safe='')}/"
+        if server.tls_port:
+            urls += f" ldaps://127.0.0.1:{server.tls_port}/"
         command = [path, "-f", str(folder / "slapd.conf"), "-h", urls, "-d", "256"]
         with daemon(command, folder, lambda: _listens(port), user=user):
             yield server

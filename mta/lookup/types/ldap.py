@@ -78,16 +78,19 @@ def _connect(scope: Scope, server: Server) -> Any:
     """Connect and bind, as Exim does before each search."""
     ldap = extra_module("ldap", "ldap")
     uri = _uri(server)
+    link = None
     try:
         link = ldap.initialize(uri)
         _set_options(scope, ldap, link, server, secure=not uri.startswith("ldapi"))
         if getattr(scope.site.options, "ldap_start_tls", False) and uri.startswith("ldap://"):
             link.start_tls_s()
     except (ldap.LDAPError, ValueError) as error:
+        if link is not None:
+            _close(link)
         raise Unreachable(f"failed to connect to LDAP server {_place(server)}: {_words(error)}") from None
     try:
         number = link.simple_bind(_text(server.user), _text(server.password))
-        if link.result(number, timeout=ANSWER_SECONDS)[0] is None:
+        if link.result(number, timeout=CONNECT_SECONDS)[0] is None:
             raise ldap.TIMEOUT
     except ldap.LDAPError as error:
         _close(link)

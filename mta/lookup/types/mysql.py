@@ -43,7 +43,7 @@ def _connect(scope: Scope, server: Server) -> Any:
     if secure:
         place["ssl"] = secure
     try:
-        return pymysql.connect(
+        connection = pymysql.connect(
             **place,
             user=server.user or files.get("user", ""),
             password=to_bytes(server.password or files.get("password", "")),
@@ -51,11 +51,13 @@ def _connect(scope: Scope, server: Server) -> Any:
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
+            read_timeout=CONNECT_SECONDS,
             write_timeout=ANSWER_SECONDS,
             conv={},
             use_unicode=False,
         )
+        connection._read_timeout = ANSWER_SECONDS  # until here it had to greet us
+        return connection
     except (pymysql.Error, OSError, UnicodeError, ValueError, RuntimeError) as error:
         kind = Refused if _number(error) in ACCESS_ERRORS else Unreachable
         raise kind(f"MYSQL connection failed: {_words(error)}") from None

@@ -74,7 +74,7 @@ def _connect(scope: Scope, server: Server) -> Any:
     shared: dict[str, Any] = {
         "db": int(server.database or 0),
         "password": to_bytes(server.password) or None,
-        "socket_timeout": ANSWER_SECONDS,
+        "socket_timeout": CONNECT_SECONDS,  # until it has greeted us
         "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
         "health_check_interval": 0,
         "protocol": 2,
@@ -87,6 +87,7 @@ def _connect(scope: Scope, server: Server) -> Any:
         connection = redis.Connection(host=host, port=port, socket_connect_timeout=CONNECT_SECONDS, **shared)
     try:
         connection.connect()
+        connection._sock.settimeout(ANSWER_SECONDS)
     except redis.AuthenticationError as error:
         raise Refused(f"REDIS connection failed: {byte_text(error)}") from None
     except redis.ConnectionError as error:
