@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mta.errors import Deferred, ExpansionFailed
 from mta.lookup.base import LookupType, lookups
 from mta.lookup.files import encoded
+from mta.lookup.sql import quoted
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
 from mta.text.ascii import WHITESPACE
@@ -148,14 +149,6 @@ def _text(value: object) -> str:
             mantissa += ".0"
         return f"{mantissa}{e}{exponent}"
     return str(value)
-
-
-def quoted(value: str) -> str:
-    """A field of several: in double quotes when it is empty or holds white space (section 9.21)."""
-    if value and not any(char in WHITESPACE for char in value) and not value.startswith('"'):
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def quote(text: str, option: str | None) -> str | None:
