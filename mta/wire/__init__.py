@@ -1,4 +1,4 @@
-"""Bytes to values: ``lines``, ``proxy``, ``dane``, each a pure module and a Cython twin.
+"""Bytes to values: ``lines``, ``proxy``, ``dane``, ``canon``, each a pure module and a Cython twin.
 
 Which twin runs is chosen here, once: the best there is, or what MTA_SPEEDUPS=c|py says (a missing twin is then an
 ImportError). ``IMPL`` says which: {"lines": "c", ...}.
@@ -26,12 +26,14 @@ def _choose(name: str, wish: str) -> tuple[ModuleType, str]:
 
 IMPL: dict[str, str] = {}
 if TYPE_CHECKING:
+    from mta.wire import canon_py as canon
     from mta.wire import dane_py as dane
     from mta.wire import lines_py as lines
     from mta.wire import proxy_py as proxy
 else:
     lines, IMPL["lines"] = _choose("lines", os.environ.get("MTA_SPEEDUPS", ""))
     proxy, IMPL["proxy"] = _choose("proxy", os.environ.get("MTA_SPEEDUPS", ""))
+    canon, IMPL["canon"] = _choose("canon", os.environ.get("MTA_SPEEDUPS", ""))
     dane, IMPL["dane"] = _choose("dane", os.environ.get("MTA_SPEEDUPS", ""))
 
-__all__ = ["IMPL", "dane", "lines", "proxy"]
+__all__ = ["IMPL", "canon", "dane", "lines", "proxy"]
