@@ -19,11 +19,11 @@ from mta.receive.fixups import Origin, fix_up
 from mta.receive.intake import Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
-from mta.receive.verdicts import ask, refuse, run_point
+from mta.receive.verdicts import agree, ask, refuse, run_point
 from mta.route.rewrite import Rule, rewrite_envelope
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
-from mta.smtp.replies import Reply, override_code, wrap
+from mta.smtp.replies import Reply, spoken
 from mta.text.ascii import lower
 from mta.text.dates import rfc5322_date
 
@@ -219,11 +219,12 @@ def _final(session: Session, custom: str | None, prdr: bool | None) -> Reply:
     message = session.scope.message
     if message.fake_response:
         code = 550 if message.fake_response == "reject" else 450
-        code, text, _ = override_code(code, message.fake_response_text)
-        return Reply(code, wrap(text))
+        return spoken(code, message.fake_response_text).reply()
     if custom:
-        code, text, _ = override_code(250, custom)
-        return Reply(code, wrap(text))
+        found = spoken(250, custom)
+        if found.complaint:
+            session.runtime.log.panic(found.complaint)
+        return found.reply()
     if prdr is not None:
         return Reply(250, f"id={message.id} message accepted{'' if prdr else ' for some recipients'}")
     return Reply(250, f"OK id={message.id}")
@@ -250,14 +251,10 @@ def _per_recipient(session: Session) -> bool:
         scope.recipient = None
         code, default = _PRDR[verdict.ruling]
         default = f"PRDR R=<{address}> {default}"
-        text = default
-        if verdict.user_message:
-            code, text, complaint = override_code(code, verdict.user_message)
-            if complaint:
-                session.runtime.log.panic(complaint)
+        reply = agree(session, code, verdict, default)
         said = verdict.log_message or verdict.user_message
         session.log(f"PRDR {address} {said}" if said else default, message.id)
-        session.say(code, wrap(text))
+        session.reply(reply)
         if verdict.ruling is Ruling.ACCEPT:
             kept.append(recipient)
         elif verdict.ruling is not Ruling.DISCARD:

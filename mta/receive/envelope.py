@@ -13,7 +13,7 @@ from mta.mail.verdict import Ruling
 from mta.receive.caller import may_claim, own_address
 from mta.receive.plan import expand
 from mta.receive.session import Session
-from mta.receive.verdicts import ask, refuse
+from mta.receive.verdicts import agree, ask, refuse
 from mta.route.rewrite import rewrite_smtp
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command, MailParameters, Offered, parse_mail, parse_rcpt
@@ -105,8 +105,7 @@ def _rule_mail(session: Session, message: Message, parameters: MailParameters) -
         session.discard = "MAIL"
     message.sender_set = True
     session.protocol.mail()
-    text = verdict.user_message or "OK"
-    session.say(250, f"{text}, PRDR Requested" if parameters.prdr else text)
+    session.reply(agree(session, 250, verdict, "OK, PRDR Requested" if parameters.prdr else "OK"))
     return None
 
 
@@ -191,11 +190,10 @@ def _rule_rcpt(session: Session, message: Message, recipient: EnvelopeRecipient)
     session.protocol.rcpt()
     message.raw_recipients_count += 1
     if verdict.ruling is Ruling.DISCARD:
-        _discarded(session, address, "RCPT")
-        session.say(250, "Accepted")
-        return None
-    message.recipients.append(recipient)
-    session.say(250, verdict.user_message or "Accepted")
+        _discarded(session, address, "RCPT", verdict.log_message or verdict.user_message or "")
+    else:
+        message.recipients.append(recipient)
+    session.reply(agree(session, 250, verdict, "Accepted"))
     return None
 
 
@@ -205,9 +203,10 @@ def under_way(address: str) -> Recipient:
     return Recipient(address, Tainted(lower(local_part)), Tainted(lower(domain)), cc_local_part=Tainted(local_part))
 
 
-def _discarded(session: Session, address: str, point: str) -> None:
+def _discarded(session: Session, address: str, point: str, why: str = "") -> None:
     sender = session.scope.message.sender
-    session.log_refusal(f"{session.id_fields()} F=<{sender}> RCPT <{address}>: discarded by {point} ACL")
+    why = f": {why}" if why else ""
+    session.log_refusal(f"{session.id_fields()} F=<{sender}> RCPT <{address}>: discarded by {point} ACL{why}")
 
 
 def _address(session: Session, text: str, *, null: bool, utf8: bool) -> Address | AddressError:

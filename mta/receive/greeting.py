@@ -7,11 +7,11 @@ from mta.mail.verdict import Ruling
 from mta.receive.envelope import per_connection_limit, size_limit
 from mta.receive.plan import expand
 from mta.receive.session import Session
-from mta.receive.verdicts import ask, refuse
+from mta.receive.verdicts import agree, ask, refuse
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command, helo_name
 from mta.smtp.extensions import Offer
-from mta.smtp.replies import override_code
+from mta.smtp.replies import Reply
 from mta.text.ascii import lower
 
 
@@ -41,9 +41,8 @@ def welcome(session: Session) -> bool:
             session.end("acl-drop")
             return False
         if verdict.user_message:
-            code, text, _ = override_code(220, verdict.user_message)
-            return _banner(session, code, text)
-    return _banner(session, 220, expand(scope, options.smtp_banner))
+            return _banner(session, agree(session, 220, verdict, ""))
+    return _banner(session, Reply(220, expand(scope, options.smtp_banner)))
 
 
 def _look_up(session: Session) -> None:
@@ -53,10 +52,10 @@ def _look_up(session: Session) -> None:
         session.log(f"no host name found for IP address {session.peer.address}")
 
 
-def _banner(session: Session, code: int, text: str) -> bool:
+def _banner(session: Session, reply: Reply) -> bool:
     if _pregreeted(session):
         return False
-    session.say(code, text)
+    session.reply(reply)
     return True
 
 

@@ -88,7 +88,7 @@ class Session:
         self.out.append(render(code, text))
 
     def reply(self, reply: Reply) -> None:
-        self.out.append(render(reply.code, reply.text))
+        self.out.append(reply.render())
         if reply.close:
             self.done = True
 

@@ -11,7 +11,7 @@ from mta.mail.verdict import Ruling, Verdict
 from mta.receive.plan import Runtime
 from mta.receive.session import Session
 from mta.scope.scope import Scope
-from mta.smtp.replies import Reply, override_code, wrap
+from mta.smtp.replies import Reply, Spoken, spoken
 
 OPTION = {
     "connect": "acl_smtp_connect", "helo": "acl_smtp_helo", "mail": "acl_smtp_mail", "rcpt": "acl_smtp_rcpt",
@@ -56,23 +56,33 @@ def refuse(session: Session, point: str, verdict: Verdict, what: str, *, headers
     ruling = verdict.ruling
     temporary = ruling in (Ruling.DEFER, Ruling.ERROR)
     code = 451 if temporary else CODES.get(point, 550)
-    user, complaint = verdict.user_message, ""
-    text = TRY_LATER if temporary else PROHIBITED
+    user = verdict.user_message
     shown = verdict.log_message or user or ""
     if user and ruling is not Ruling.ERROR:
-        wanted = code
-        code, text, complaint = override_code(code, user)
-        if complaint:
-            session.runtime.log.panic(complaint)
+        found = spoken(code, user)
+        if found.complaint:
+            session.runtime.log.panic(found.complaint)
             if shown == user:
-                shown = f"{wanted} {text}"
-    text = wrap(text)
+                shown = f"{code} {found.text}"
+    else:
+        found = Spoken(code, "", TRY_LATER if temporary else PROHIBITED, "")
+    text = found.text
     if verdict.details:
         text = "\n".join([*verdict.details, text])
     if "no_multiline_responses" in session.peer.controls:
         text = text.replace("\n", " ")
     _log(session, point, verdict, temporary, what, shown, headers)
-    return Reply(code, text, ruling is Ruling.DROP)
+    return Reply(found.code, text, ruling is Ruling.DROP, found.extended)
+
+
+def agree(session: Session, code: int, verdict: Verdict, text: str) -> Reply:
+    """The reply to what an ACL accepted: its message, or ``text``."""
+    if not verdict.user_message:
+        return Reply(code, text)
+    found = spoken(code, verdict.user_message)
+    if found.complaint:
+        session.runtime.log.panic(found.complaint)
+    return found.reply()
 
 
 def _log(session: Session, point: str, verdict: Verdict, temporary: bool, what: str, shown: str, headers: str) -> None:

@@ -18,17 +18,6 @@ from tests.acl.dialogs import FOLDER, Dialog, configuration, read
 
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2} )?")
 
-# What the session does not do yet, by case.
-PENDING = {
-    "data-fakereject": "long lines of a fake rejection are not broken",
-    "discard-message": "message of discard is not used",
-    "discard": "log_message of discard is not logged",
-    "message-accept-code": "a code in the message of accept is not used",
-    "message-code-two-lines": "an extended code is not repeated on each line",
-    "message-empty-lines": "empty lines of a message are kept",
-    "message-wrong-code": "the extended code after a wrong code is kept",
-}
-
 
 class Client:
     """Says a line, waits for the whole reply."""
@@ -82,10 +71,8 @@ def play(case: Dialog, runtime: Runtime) -> list[str]:
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.txt")), ids=lambda file: file.stem)
-def test_dialog(file: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_dialog(file: Path, tmp_path: Path) -> None:
     case = read(file)
-    if case.name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason=PENDING[case.name], strict=True))
     configured = tmp_path / "conf"
     configured.write_text(configuration(case, tmp_path))
     runtime = Runtime.start(load(str(configured)))

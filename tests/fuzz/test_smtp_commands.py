@@ -16,7 +16,7 @@ from mta.smtp.commands import (
     xtext_decode,
     xtext_encode,
 )
-from mta.smtp.replies import override_code, render, wrap
+from mta.smtp.replies import spoken
 
 WORDS = ["MAIL FROM:", "RCPT TO:", "<a@b>", " ", "SIZE=", "1", "BODY=8BITMIME", "RET=FULL", "ENVID=", "+41", "+0A",
          "AUTH=",
@@ -56,8 +56,8 @@ def test_xtext_round_trip(text: str) -> None:
 @given(st.integers(200, 599), st.text(st.characters(max_codepoint=255), max_size=1200))
 @settings(max_examples=200, deadline=None)
 def test_replies_are_lines_of_one_code(code: int, text: str) -> None:
-    code, text, _ = override_code(code, text)
-    data = render(code, wrap(text))
+    reply = spoken(code, text).reply()
+    code, data = reply.code, reply.render()
     assert data.endswith(b"\r\n")
     lines = data[:-2].split(b"\r\n")
     for number, line in enumerate(lines):
