@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bench import receive, relay
+from bench import memory, receive, relay
 
 
 def main() -> None:
     receive.main()
     relay.main()
+    memory.main()
 
 
 if __name__ == "__main__":
