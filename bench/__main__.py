@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bench import memory, receive, relay
+from bench import local, memory, receive, relay
 
 
 def main() -> None:
     receive.main()
     relay.main()
+    local.main()
     memory.main()
 
 
