@@ -40,6 +40,12 @@ def sender_policy(scope: Scope, *, best_guess: bool) -> SpfResult:
     return found
 
 
+def checked_policy(scope: Scope) -> SpfResult:
+    """The result for DMARC: what the spf condition found, or a check of now; never a guess. No variable is set."""
+    found: SpfResult | None = scope.message.acl_memory.get(MEMORY)
+    return found if found is not None and not found.guessed else _evaluate(scope, "")
+
+
 def _evaluate(scope: Scope, guess: str) -> SpfResult:
     peer, options = scope.peer, scope.site.options
     resolver = scope.services.resolver

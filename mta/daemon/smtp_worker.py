@@ -19,6 +19,7 @@ from mta.daemon.immediate import Arrivals
 from mta.daemon.pool import Listener, Pool
 from mta.daemon.scoreboard import Row
 from mta.daemon.signals import make_signals
+from mta.deliver.handing_in import SUBMIT, prepare, submit, take_new
 from mta.receive.connection import serve
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def run_smtp_worker(generation: Generation, index: int, bound: list[Bound]) -> i
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     runtime = Runtime.start(generation.config)
     main = generation.config.main
-    worker = SmtpWorker(runtime, generation.scoreboard.row(index), Arrivals(runtime, generation.arrivals_socket()))
+    arrivals = Arrivals(runtime, generation.arrivals_socket())
+    _take_reports(runtime, arrivals)
+    worker = SmtpWorker(runtime, generation.scoreboard.row(index), arrivals)
     listeners = [Listener(entry.sock, _server(worker, entry)) for entry in bound]
     spare = max(1, main.smtp_threads_min_spare)
     pool = Pool(listeners, spare, max(spare, generation.scoreboard.slots), worker.crashed)
@@ -90,6 +93,19 @@ def run_smtp_worker(generation: Generation, index: int, bound: list[Bound]) -> i
     for entry in bound:
         entry.sock.close()
     return 0 if pool.wait(GRACE) else 1
+
+
+def _take_reports(runtime: Runtime, arrivals: Arrivals) -> None:
+    """Messages that a session itself makes (DMARC's failure reports) go into the spool and to the queue manager."""
+    prepare(runtime)
+
+    def hand_in(sender: str, recipients: list[str], head: str, body: str) -> str:
+        made = submit(runtime, sender, recipients, head, body)
+        for message_id in take_new(runtime):
+            arrivals.session()(message_id)
+        return made
+
+    runtime.services.state[SUBMIT] = hand_in
 
 
 def _server(worker: SmtpWorker, entry: Bound) -> Callable[[socket.socket], None]:

@@ -1,0 +1,25 @@
+"""dmarc_status: what DMARC recommends for the message is in the list; the check is made when this is first reached."""
+
+from __future__ import annotations
+
+from mta.acl.dmarc_check import dmarc_result
+from mta.acl.points import DMARC
+from mta.acl.run import Run
+from mta.acl.statements import Act, Clause, Result, condition
+from mta.text.ascii import lower, strip
+from mta.text.lists import split_list
+
+_OLD_NAMES = {"error": "temperror"}  # before 4.83
+
+
+@condition("dmarc_status", DMARC)
+def make(_clause: Clause) -> Act:
+    def act(run: Run, argument: str) -> Result:
+        status = dmarc_result(run.scope).status
+        for item in split_list(argument):
+            word = lower(strip(item.removeprefix("!")))
+            if (_OLD_NAMES.get(word, word) == status) != item.startswith("!"):
+                return Result.OK
+        return Result.FAIL
+
+    return act
