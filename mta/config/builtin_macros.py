@@ -118,6 +118,27 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "TRANSPORT_APPEND_MBX": lambda: "appendfile_mbx_format" in _private("TRANSPORT"),
 }
 
+
+
+def _sign_headers() -> str:
+    from mta.emailauth.dkim_sign import SIGN_HEADERS
+
+    return SIGN_HEADERS
+
+
+def _oversign_headers() -> str:
+    from mta.emailauth.dkim_sign import OVERSIGN_HEADERS
+
+    return OVERSIGN_HEADERS
+
+
+# Macros with a value of their own (manual section 58.2).
+VALUES: dict[str, Callable[[], str]] = {
+    "_DKIM_SIGN_HEADERS": _sign_headers,
+    "_DKIM_OVERSIGN_HEADERS": _oversign_headers,
+    "_CRYPTO_SIGN_ED25519": lambda: DEFINED,
+}
+
 # Longer prefixes first where one begins another.
 FAMILIES: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
     ("_OPT_MAIN_", _main_options),
@@ -145,6 +166,8 @@ FAMILIES: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
 @lru_cache(maxsize=1024)
 def builtin(name: str) -> str | None:
     """The value of a built-in macro, or None where there is none of this name."""
+    if name in VALUES:
+        return VALUES[name]()
     for prefix, members in FAMILIES:
         if name.startswith(prefix):
             rest = name[len(prefix) :]
@@ -157,4 +180,4 @@ def builtin(name: str) -> str | None:
 
 def names() -> list[str]:
     """Every built-in macro that is defined, by family."""
-    return [prefix + member.upper() for prefix, members in FAMILIES for member in sorted(members())]
+    return [*VALUES, *(prefix + member.upper() for prefix, members in FAMILIES for member in sorted(members()))]

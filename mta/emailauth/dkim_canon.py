@@ -53,7 +53,8 @@ class BodyHashes(NamedTuple):
         running = self.found[form.relaxed, form.hash_name]
         if form.limit == UNLIMITED:
             return bytes(running.hash.digest())
-        return running.digests.get(form.limit)
+        found: bytes | None = running.digests.get(form.limit)
+        return found
 
 
 def hash_body(pieces: Iterable[bytes], forms: Iterable[BodyForm]) -> BodyHashes:

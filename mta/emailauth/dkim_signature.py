@@ -54,6 +54,7 @@ def parse_signature(line: str, *, arc: bool = False) -> Signature:
         signature.fault, signature.detail = "signature_tags", str(bad)
     except _Unusable as why:
         signature.fault, signature.detail = why.args
+    signature.key_type, _, signature.hash_name = signature.result.algo.partition("-")
     return signature
 
 
@@ -67,7 +68,6 @@ def _read(signature: Signature, arc: bool) -> None:
         raise
     signature.tags = found
     _describe(result, found, arc)
-    signature.key_type, _, signature.hash_name = result.algo.partition("-")
     if not arc and found.get("v") != "1":
         if "v" in found:
             raise _Unusable("version", "v= is not 1")

@@ -22,7 +22,7 @@ DNS_SECONDS = 20.0  # for all keys of one message
 
 
 class Fault(NamedTuple):
-    """What a kind of failure is called: status and reason of the variables, the log's words, Authentication-Results'."""
+    """What a kind of failure is called: status and reason of the variables, words of the log and of results lines."""
 
     status: str
     reason: str

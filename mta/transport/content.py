@@ -66,27 +66,31 @@ class Content:
     batch: Batch
     with_body: bool = True
     filtered: BinaryIO | None = field(default=None)  # a transport filter's output, which replaces all
+    signatures: bytes = b""  # header lines that go on top of everything, LF line ends
 
     def pieces(self) -> Iterator[bytes]:
         """Header and body, in chunks of at most 64 KiB; the first holds the whole header."""
         if self.filtered is not None:
             self.filtered.seek(0)
+            if self.signatures:
+                yield self.signatures + self.filtered.read(CHUNK)
             yield from iter(lambda: self.filtered.read(CHUNK), b"")  # type: ignore[union-attr]
             return
+        head = self.signatures + self.head if self.signatures else self.head
         if not self.with_body:
-            yield self.head
+            yield head
             return
         with self.batch.open_body() as body:
             first = body.read(CHUNK)
-            yield self.head + first
+            yield head + first
             if len(first) == CHUNK:
                 yield from iter(lambda: body.read(CHUNK), b"")
 
     def size(self) -> int:
         """Bytes of ``pieces`` with LF line ends."""
         if self.filtered is not None:
-            return self.filtered.seek(0, 2)
-        return len(self.head) + (self.batch.message.body_size if self.with_body else 0)
+            return len(self.signatures) + self.filtered.seek(0, 2)
+        return len(self.signatures) + len(self.head) + (self.batch.message.body_size if self.with_body else 0)
 
     def close(self) -> None:
         if self.filtered is not None:

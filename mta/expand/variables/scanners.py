@@ -30,12 +30,6 @@ _OURS = {
     "mime_is_multipart": "0",
     "mime_is_rfc822": "0",
     "mime_part_count": "-1",
-    "dkim_key_length": "0",
-    "dkim_verify_reason": "",
-    "dkim_verify_status": "",
-    "arc_state": "",
-    "arc_state_reason": "",
-    "arc_oldest_pass": "",
 }
 _PEERS = {
     "mime_boundary": "",
@@ -46,6 +40,15 @@ _PEERS = {
     "mime_content_transfer_encoding": "",
     "mime_content_type": "",
     "mime_filename": "",
+}
+# Those of sender authentication stay with their message; whoever leaves a peer's text there marks it Tainted
+_MESSAGES = {
+    "dkim_key_length": "0",
+    "dkim_verify_reason": "",
+    "dkim_verify_status": "",
+    "arc_state": "",
+    "arc_state_reason": "",
+    "arc_oldest_pass": "",
     "dkim_algo": "",
     "dkim_bodylength": _NO_EXPIRY,
     "dkim_canon_body": "",
@@ -64,11 +67,7 @@ _PEERS = {
     "dkim_key_testing": "0",
     "dkim_selector": "",
     "dkim_signers": "",
-    "dkim_verify_signers": "$dkim_signers",
     "arc_domains": "",
-}
-# SPF's and DMARC's stay with their message
-_MESSAGES = {
     "spf_result": "",
     "spf_result_guessed": "no",
     "spf_header_comment": "",
@@ -95,7 +94,8 @@ def _spam(name: str) -> Callable[[Scope], str]:
 
 
 def _of_message(name: str, empty: str) -> Callable[[Scope], str]:
-    return lambda s: s.message.authentication.get(name, empty)
+    # a transport that signs has a $dkim_domain of its own
+    return lambda s: s.vars.get(name) or s.message.authentication.get(name, empty)
 
 
 for _name, _empty in _MESSAGES.items():
@@ -103,10 +103,9 @@ for _name, _empty in _MESSAGES.items():
 for _name, _empty in _OURS.items():
     variable(_name, left(_name, _empty))
 for _name, _empty in _PEERS.items():
-    if _name == "dkim_verify_signers":  # the option's default is the signers themselves
-        variable(_name, lambda s: s.vars.get("dkim_verify_signers", s.vars.get("dkim_signers", "")), tainted=True)
-    else:
-        variable(_name, left(_name, _empty), tainted=True)
+    variable(_name, left(_name, _empty), tainted=True)
+# the option's default is the signers themselves
+variable("dkim_verify_signers", _of_message("dkim_signers", ""))
 for _name in _SPAM:
     variable(_name, _spam(_name))
 variable("spf_guess", lambda s: getattr(s.site.options, "spf_guess", None) or "v=spf1 a/24 mx/24 ptr ?all")

@@ -1,6 +1,6 @@
 """The smtp transport (manual chapter 30): SMTP and LMTP over TCP, many recipients and messages a connection.
 
-Options of DKIM, DANE, OCSP, SOCKS, PRDR and the like are declared when they are implemented.
+Options of DANE, OCSP, SOCKS, PRDR and the like are declared when they are implemented.
 """
 
 from __future__ import annotations
@@ -25,13 +25,24 @@ class Smtp:
     local: ClassVar[bool] = False
     address_retry_include_sender: bool = option("bool", True)
     allow_localhost: bool = option("bool", False)
+    arc_sign: Expansion | None = option("expanded")
     authenticated_sender: Expansion | None = option("expanded")
     authenticated_sender_force: bool = option("bool", False)
     command_timeout: float = option("time", 300.0)
     connect_timeout: float = option("time", 300.0)
     connection_max_messages: int = option("int", 500)
+    dane_require_tls_ciphers: Expansion | None = option("expanded")
     data_timeout: float = option("time", 300.0)
     delay_after_cutoff: bool = option("bool", True)
+    dkim_canon: Expansion | None = option("expanded")
+    dkim_domain: Expansion | None = option("string_list_expanded")
+    dkim_hash: Expansion | None = option("expanded", "sha256")
+    dkim_identity: Expansion | None = option("expanded")
+    dkim_private_key: Expansion | None = option("expanded")
+    dkim_selector: Expansion | None = option("string_list_expanded")
+    dkim_sign_headers: Expansion | None = option("expanded")
+    dkim_strict: Expansion | None = option("expanded")
+    dkim_timestamps: Expansion | None = option("expanded")
     dns_qualify_single: bool = option("bool", True)
     dns_search_parents: bool = option("bool", False)
     fallback_hosts: tuple[str, ...] = option("string_list", ())
@@ -48,10 +59,14 @@ class Smtp:
     hosts_noproxy_tls: HostList | None = option("host_list")
     hosts_override: bool = option("bool", False)
     hosts_randomize: bool = option("bool", False)
+    hosts_request_ocsp: HostList | None = option("host_list", "*")
     hosts_require_auth: HostList | None = option("host_list")
+    hosts_require_dane: HostList | None = option("host_list")
+    hosts_require_ocsp: HostList | None = option("host_list")
     hosts_require_tls: HostList | None = option("host_list")
     hosts_try_auth: HostList | None = option("host_list")
     hosts_try_chunking: HostList | None = option("host_list", "*")
+    hosts_try_dane: HostList | None = option("host_list", "*")
     hosts_verify_avoid_tls: HostList | None = option("host_list", "*")
     interface: Expansion | None = option("expanded")
     keepalive: bool = option("bool", True)

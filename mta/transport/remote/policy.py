@@ -5,6 +5,7 @@ Manual sections 30.5 (how many), 49.2 (errors) and chapter 32 (retry keys and ti
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from mta.transport import content
 from mta.transport.base import Batch, Transport
 from mta.transport.outcomes import RETRY_NOT_DUE, UNKNOWN
 from mta.transport.remote import session
+from mta.transport.remote.assurance import assurance_for
 from mta.transport.remote.connection import Connection
 from mta.transport.remote.conversation import Answers, Letter, transact
 from mta.transport.remote.failures import HostTrouble, Reach, ReusedConnectionDead, Trouble
@@ -120,7 +122,18 @@ class Run:
 
     def _converse(self, message: content.Content, host: Host, port: int, interface: str, keys: Keys) -> None:
         pool = pool_of(self.scope.services)
-        pool_key: Hashable = (self.transport.name, host.name, host.address, port, interface, self.driver.protocol)
+        domain = self.recipients[self.pending[0]].domain
+        assurance = assurance_for(self.driver, host, port, self.scope, domain)
+        # A session that was not held to the same records is not good enough for this delivery.
+        pool_key: Hashable = (
+            self.transport.name,
+            host.name,
+            host.address,
+            port,
+            interface,
+            self.driver.protocol,
+            assurance,
+        )
         connection = pool.take(pool_key)
         fresh = connection is None
         while True:
@@ -128,7 +141,7 @@ class Run:
                 release = self._serialized(host)
                 try:
                     connection = session.open_session(
-                        self.driver, self.transport.name, host, port, interface, self.scope
+                        self.driver, self.transport.name, host, port, interface, self.scope, assurance
                     )
                 except BaseException:
                     if release is not None:
@@ -140,6 +153,7 @@ class Run:
             was_used = connection.messages > 0
             recipients = [self.recipients[index] for index in self.pending]
             try:
+                self._sign(message)
                 letter = self._letter(connection, message, recipients)
             except BaseException:
                 connection.close()
@@ -154,6 +168,17 @@ class Run:
             self._settle(answers, connection, keys, continued=was_used)
             break
         self._keep(pool_key, connection)
+
+    def _sign(self, message: content.Content) -> None:
+        driver = self.driver
+        if driver.dkim_domain is None and driver.arc_sign is None:
+            return
+        from mta.transport.remote import signing
+
+        try:
+            signing.sign(driver, message, self.scope)
+        except signing.Unsigned as error:
+            raise HostTrouble(Trouble(str(error), errno.EACCES, reach=Reach.NOTHING)) from None
 
     def _keep(self, key: Hashable, connection: Connection) -> None:
         limit = self.driver.connection_max_messages
