@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import select
 import socket
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from mta.config.runtime import Runtime
 from mta.deliver.as_user import serve_file, use_agent_for_files
-from mta.deliver.child import AGENT, serve
+from mta.deliver.child import AGENT, IDLE, Key, serve
 from mta.deliver.identity import become
 from mta.deliver.preload import DELIVERING, preload
 from mta.system.users import find_user, groups_of
@@ -42,9 +45,37 @@ def make_agent_wires() -> AgentWires:
 
 @dataclass(slots=True)
 class AgentClient:
-    """For processes that gave their rights up; threads may share it."""
+    """For processes that gave their rights up; threads may share it. ``idle``: users' processes that wait, by key."""
 
     sock: socket.socket
+    idle: dict[Key, list[tuple[float, socket.socket]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, key: Key) -> tuple[socket.socket, bool]:
+        """A process of this user's that waits, or a fresh one; whether it is fresh."""
+        with self.lock:
+            waiting = self.idle.get(key)
+            if waiting:
+                since, sock = waiting.pop()
+                if time.monotonic() - since < IDLE - 1:
+                    return sock, False
+                sock.close()
+        return self.connect(), True
+
+    def give(self, key: Key, sock: socket.socket) -> None:
+        """Keep a process for the next delivery to its user; those that waited too long go."""
+        now = time.monotonic()
+        with self.lock:
+            self.idle.setdefault(key, []).append((now, sock))
+            for other in list(self.idle):
+                kept = [(since, one) for since, one in self.idle[other] if now - since < IDLE]
+                for since, one in self.idle[other]:
+                    if now - since >= IDLE:
+                        one.close()
+                if kept:
+                    self.idle[other] = kept
+                else:
+                    del self.idle[other]
 
     def connect(self, errand: bytes = DELIVERY) -> socket.socket:
         """A stream whose other end is a fresh child of the agent. OSError when there is no agent."""
@@ -76,6 +107,15 @@ def give_up_root(runtime: Runtime) -> None:
     if os.geteuid() != 0 or site.uid <= 0 or AGENT in runtime.services.state:
         return
     preload(DELIVERING)
+    if not runtime.config.main.deliver_drop_privilege:
+        _leave_agent(runtime)
+    user = find_user(str(site.uid))
+    groups = groups_of(user.name, site.gid) if user is not None else [site.gid]
+    become(site.uid, site.gid, tuple(groups))
+
+
+def _leave_agent(runtime: Runtime) -> None:
+    """Fork the agent, which keeps the rights that this process is about to give up."""
     wires = make_agent_wires()
     if os.fork() == 0:
         wires.client.close()
@@ -87,9 +127,6 @@ def give_up_root(runtime: Runtime) -> None:
             os._exit(code)
     wires.server.close()
     use_agent(runtime, wires)
-    user = find_user(str(site.uid))
-    groups = groups_of(user.name, site.gid) if user is not None else [site.gid]
-    become(site.uid, site.gid, tuple(groups))
 
 
 @dataclass(slots=True)
@@ -99,16 +136,22 @@ class LocalAgent:
     runtime: Runtime
     sock: socket.socket
     stopping: Callable[[], bool] = lambda: False
+    _delivering: set[int] = field(default_factory=set)
+    _waiting: deque[socket.socket] = field(default_factory=deque)  # deliveries over local_delivery_processes
 
     def loop(self) -> int:
         """Until ``stopping`` or until every client is gone."""
         children: set[int] = set()
         while not self.stopping():
             self._reap(children)
+            while self._waiting and len(self._delivering) < self._most():
+                self._start(children, DELIVERY, self._waiting.popleft())
             busy = len(children) >= MAX_CHILDREN
-            ready = select.select([] if busy else [self.sock], [], [], 0.01 if busy else _POLL)[0]
+            ready = select.select([] if busy else [self.sock], [], [], 0.01 if busy or self._waiting else _POLL)[0]
             if ready and not self._accept(children):
                 break
+        for stream in self._waiting:
+            stream.close()
         for pid in children:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
@@ -121,6 +164,16 @@ class LocalAgent:
         if len(fds) != 1:
             return True
         stream = socket.socket(fileno=fds[0])
+        if data == FILE or len(self._delivering) < self._most():
+            self._start(children, data, stream)
+        else:
+            self._waiting.append(stream)
+        return True
+
+    def _most(self) -> int:
+        return self.runtime.config.main.local_delivery_processes or MAX_CHILDREN
+
+    def _start(self, children: set[int], data: bytes, stream: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -136,7 +189,8 @@ class LocalAgent:
                 os._exit(code)
         stream.close()
         children.add(pid)
-        return True
+        if data != FILE:
+            self._delivering.add(pid)
 
     def _reap(self, children: set[int]) -> None:
         for pid in list(children):
@@ -146,3 +200,4 @@ class LocalAgent:
                 done = pid
             if done:
                 children.discard(pid)
+                self._delivering.discard(pid)

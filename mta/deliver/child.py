@@ -13,6 +13,7 @@ import struct
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from mta.config.runtime import Runtime
@@ -31,12 +32,19 @@ _CODECS = ("latin-1", "ascii", "utf-8", "idna")
 MAX_GROUPS = 65536
 AGENT = "local_agent"  # services.state: the AgentClient of a process that gave its rights up
 
+IDLE = 5.0  # seconds that a process waits for another delivery to its user
+
 Intend = Callable[[str], None]
+Key = tuple[int, int, tuple[int, ...]]  # uid, gid, groups
 
 
 class Agent(Protocol):
-    def connect(self) -> socket.socket:
-        """A stream to a fresh process with the right to change ids."""
+    def take(self, key: Key) -> tuple[socket.socket, bool]:
+        """A stream to a process that is, or is to become, this user; whether it is a fresh one."""
+        ...
+
+    def give(self, key: Key, sock: socket.socket) -> None:
+        """Put a stream back for the next delivery to the same user."""
         ...
 
 
@@ -45,7 +53,9 @@ def run_local(runtime: Runtime, request: wire.LocalRequest, body_fd: int, intend
     agent: Agent | None = runtime.services.state.get(AGENT)
     try:
         if agent is not None:
-            return converse(runtime, agent.connect(), request, body_fd, intend)
+            if (request.uid, request.gid) == (os.geteuid(), os.getegid()):
+                return execute(runtime, request, body_fd, intend)  # as ourselves: nobody's help is needed
+            return _through_agent(runtime, agent, request, body_fd, intend)
         if os.geteuid() == 0 and request.uid != 0:
             return _forked(runtime, request, body_fd, intend)
     except (OSError, wire.WireError) as error:
@@ -73,31 +83,66 @@ def _forked(runtime: Runtime, request: wire.LocalRequest, body_fd: int, intend: 
         os.waitpid(pid, 0)
 
 
+def _through_agent(
+    runtime: Runtime, agent: Agent, request: wire.LocalRequest, body_fd: int, intend: Intend
+) -> list[Outcome]:
+    """Deliver in a process of the user's that may have done so before; one that has just ended is replaced."""
+    key = (request.uid, request.gid, request.groups)
+    while True:
+        sock, fresh = agent.take(key)
+        try:
+            _greet(sock, request, body_fd)
+            break
+        except (OSError, wire.WireError):
+            sock.close()
+            if fresh:
+                raise
+    try:
+        found = _talk(runtime, sock, request, intend)
+    except BaseException:
+        sock.close()
+        raise
+    agent.give(key, sock)
+    return found
+
+
 def converse(
     runtime: Runtime, sock: socket.socket, request: wire.LocalRequest, body_fd: int, intend: Intend
 ) -> list[Outcome]:
-    """The asking end. The ids go in front, so that the other end has given its rights up before it reads on."""
+    """The asking end of one delivery; closes the stream."""
     with sock:
-        head = _IDS.pack(request.uid, request.gid, len(request.groups))
-        head += b"".join(struct.pack("!i", group) for group in request.groups)
-        socket.send_fds(sock, [head], [body_fd])
-        wire.send_record(sock, wire.request_record(request))
-        while True:
-            record = wire.receive_record(sock)
-            if "submit" in record:
-                wire.send_record(sock, _handed_in(runtime, record["submit"]))
-                continue
-            if "intent" in record:
-                try:
-                    intend(str(record["intent"]))
-                    wire.send_record(sock, {"ok": True})
-                except MtaError as error:
-                    wire.send_record(sock, {"ok": False, "error": str(error)})
-                continue
-            answers = record.get("outcomes")
-            if not isinstance(answers, list) or len(answers) != len(request.recipients):
-                raise wire.WireError(str(record.get("error", "bad answer")))
-            return [wire.outcome_of(one, who) for one, who in zip(answers, request.recipients, strict=True)]
+        _greet(sock, request, body_fd)
+        return _talk(runtime, sock, request, intend)
+
+
+def _greet(sock: socket.socket, request: wire.LocalRequest, body_fd: int) -> None:
+    """Send the ids in front, and go on only when the other end has given its rights up and says so."""
+    head = _IDS.pack(request.uid, request.gid, len(request.groups))
+    head += b"".join(struct.pack("!i", group) for group in request.groups)
+    socket.send_fds(sock, [head], [body_fd])
+    record = wire.receive_record(sock)
+    if "ready" not in record:
+        raise wire.WireError(str(record.get("error", "bad answer")))
+
+
+def _talk(runtime: Runtime, sock: socket.socket, request: wire.LocalRequest, intend: Intend) -> list[Outcome]:
+    wire.send_record(sock, wire.request_record(request))
+    while True:
+        record = wire.receive_record(sock)
+        if "submit" in record:
+            wire.send_record(sock, _handed_in(runtime, record["submit"]))
+            continue
+        if "intent" in record:
+            try:
+                intend(str(record["intent"]))
+                wire.send_record(sock, {"ok": True})
+            except MtaError as error:
+                wire.send_record(sock, {"ok": False, "error": str(error)})
+            continue
+        answers = record.get("outcomes")
+        if not isinstance(answers, list) or len(answers) != len(request.recipients):
+            raise wire.WireError(str(record.get("error", "bad answer")))
+        return [wire.outcome_of(one, who) for one, who in zip(answers, request.recipients, strict=True)]
 
 
 def _handed_in(runtime: Runtime, asked: Any) -> dict[str, Any]:
@@ -110,42 +155,72 @@ def _handed_in(runtime: Runtime, asked: Any) -> dict[str, Any]:
 
 
 def serve(runtime: Runtime, sock: socket.socket) -> None:
-    """The delivering end, in a process that does nothing else and ends after it."""
+    """The delivering end, in a process that is one user's alone and ends when it is not needed any more."""
     with sock:
-        data, fds, _, _ = socket.recv_fds(sock, _IDS.size, 1)
-        if len(data) != _IDS.size or len(fds) != 1:
+        asked = _next_head(sock)
+        if asked is None:
             return
-        uid, gid, count = _IDS.unpack(data)
-        if count > MAX_GROUPS or not permitted(runtime, uid, gid):
+        (uid, gid, groups), body_fd = asked
+        if not permitted(runtime, uid, gid):
             wire.send_record(sock, {"error": f"delivery as user {uid} is not permitted"})
             return
-        groups = struct.unpack(f"!{count}i", wire._exactly(sock, 4 * count)) if count else (gid,)
         for name in _CODECS:  # afterwards our own library may not be readable
             codecs.lookup(name)
-        become(uid, gid, tuple(groups))
-        request = wire.request_of(wire.receive_record(sock))
+        become(uid, gid, groups)
+        runtime.services.state[handing_in.SUBMIT] = partial(_submit, sock)
+        while True:
+            wire.send_record(sock, {"ready": True})
+            _serve_one(runtime, sock, body_fd)
+            os.close(body_fd)
+            sock.settimeout(IDLE)
+            try:
+                again = _next_head(sock)
+            except OSError:
+                return
+            sock.settimeout(None)
+            if again is None or again[0] != (uid, gid, groups):
+                return
+            body_fd = again[1]
 
-        def intend(text: str) -> None:
-            wire.send_record(sock, {"intent": text})
-            answer = wire.receive_record(sock)
-            if not answer.get("ok"):
-                raise Deferred(str(answer.get("error", "cannot journal")))
 
-        def submit(*asked: Any) -> str:
-            wire.send_record(sock, {"submit": asked})
-            answer = wire.receive_record(sock)
-            if "id" not in answer:
-                raise Deferred(str(answer.get("error", "cannot hand a message in")))
-            return str(answer["id"])
+def _next_head(sock: socket.socket) -> tuple[Key, int] | None:
+    """The ids and the body's handle in front of a request; None at the end, or for what makes no sense."""
+    data, fds, _, _ = socket.recv_fds(sock, _IDS.size, 1)
+    if len(data) != _IDS.size or len(fds) != 1:
+        for fd in fds:
+            os.close(fd)
+        return None
+    uid, gid, count = _IDS.unpack(data)
+    if count > MAX_GROUPS:
+        return None
+    groups = struct.unpack(f"!{count}i", wire._exactly(sock, 4 * count)) if count else (gid,)
+    return (uid, gid, tuple(groups)), fds[0]
 
-        runtime.services.state[handing_in.SUBMIT] = submit
-        try:
-            found = execute(runtime, request, fds[0], intend)
-        except Exception:
-            runtime.log.panic(f"{request.message.id} bug in {request.transport}: {traceback.format_exc()}")
-            wire.send_record(sock, {"error": "internal error"})
-            return
-        wire.send_record(sock, {"outcomes": [wire.outcome_record(outcome) for outcome in found]})
+
+def _submit(sock: socket.socket, *asked: Any) -> str:
+    wire.send_record(sock, {"submit": asked})
+    answer = wire.receive_record(sock)
+    if "id" not in answer:
+        raise Deferred(str(answer.get("error", "cannot hand a message in")))
+    return str(answer["id"])
+
+
+def _serve_one(runtime: Runtime, sock: socket.socket, body_fd: int) -> None:
+    request = wire.request_of(wire.receive_record(sock))
+
+    def intend(text: str) -> None:
+        wire.send_record(sock, {"intent": text})
+        answer = wire.receive_record(sock)
+        if not answer.get("ok"):
+            raise Deferred(str(answer.get("error", "cannot journal")))
+
+    try:
+        found = execute(runtime, request, body_fd, intend)
+    except Exception:
+        runtime.log.panic(f"{request.message.id} bug in {request.transport}: {traceback.format_exc()}")
+        wire.send_record(sock, {"error": "internal error"})
+        return
+    wire.send_record(sock, {"outcomes": [wire.outcome_record(outcome) for outcome in found]})
 
 
 def permitted(runtime: Runtime, uid: int, gid: int) -> bool:
