@@ -79,6 +79,13 @@ class Arguments:
     unqualified: bool = True  # false after -bnq
     aliases_file: str = ""  # -oA
     message_variables: str | None = None  # -Mset: the id
+    # filter tests
+    user_filter: str | None = None  # -bf: the file
+    system_filter: str | None = None  # -bF
+    filter_domain: str | None = None  # -bfd and on: parts of the made-up recipient
+    filter_local_part: str | None = None
+    filter_prefix: str = ""
+    filter_suffix: str = ""
     # daemon and queue
     foreground: bool = False  # -bdf
     listen: bool = False  # -bd

@@ -24,6 +24,8 @@ MODES = {
     "brt": "retry",
     "bi": "aliases",
     "be": "evaluate",
+    "bf": "filter",
+    "bI:sieve": "filter",
     "bh": "session",
     "bhc": "session",
     "bs": "submit",
@@ -42,7 +44,7 @@ OK, FAILED = 0, 1
 def entry() -> int:
     """The console script: the process's own arguments and streams."""
     argv = [os.fsencode(word).decode("latin-1") for word in sys.argv]
-    code = main(argv[0], argv[1:])
+    code = main(argv[0], argv[1:], own_process=True)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -51,9 +53,9 @@ def entry() -> int:
     return code
 
 
-def main(program: str, argv: list[str]) -> int:
+def main(program: str, argv: list[str], *, own_process: bool = False) -> int:
     """Run one call; the exit code. Faults of the caller and of the configuration go to standard error."""
-    call = Call(Arguments(), program)
+    call = Call(Arguments(), program, own_process=own_process)
     try:
         call.arguments = parse(program, argv)
     except UsageError as error:

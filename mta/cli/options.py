@@ -30,6 +30,7 @@ NAMES = {
 # A flag that says what to do; the words that follow are its arguments.
 MODES = {
     "-be": "be",
+    "-bI:sieve": "bI:sieve",
     "-bi": "bi",
     "-bm": "bm",
     "-bP": "bP",
@@ -55,6 +56,8 @@ MODES = {
 }
 # The same, with one value: attached or the next word.
 MODES_WITH_VALUE = {"-bh": "bh", "-bhc": "bhc"}
+# Filter files to test: one of each may be given.
+FILTER_TESTS = {"-bf": "user_filter", "-bF": "system_filter"}
 # Actions on messages, ids follow.
 MESSAGE_MODES = (
     ["M", "Mar", "Mc", "Mes", "Mf", "Mg", "Mmad", "Mmd", "Mrm", "Mset", "Mt", "Mvb", "Mvc", "Mvh", "Mvl"]
@@ -75,6 +78,10 @@ VALUES = {
     "-oMt": "ident",
     "-oP": "pid_file",
     "-oA": "aliases_file",
+    "-bfd": "filter_domain",
+    "-bfl": "filter_local_part",
+    "-bfp": "filter_prefix",
+    "-bfs": "filter_suffix",
     "-L": "syslog_tag",
     "-X": "log_file",
     "-z": "log_line",
@@ -109,16 +116,9 @@ INTERNAL = "is for Exim's own use between its processes; mta has other ways"
 REFUSED = {
     "-atrn": NOT_YET,
     "-bem": NOT_YET,
-    "-bF": NOT_YET,
-    "-bf": NOT_YET,
-    "-bfd": NOT_YET,
-    "-bfl": NOT_YET,
-    "-bfp": NOT_YET,
-    "-bfs": NOT_YET,
     "-bI:help": NOT_YET,
     "-bI:dscp": NOT_YET,
     "-bI:modules": "is about loadable modules, which mta has none of",
-    "-bI:sieve": NOT_YET,
     "-bmalware": NOT_YET,
     "-bw": "is inetd's wait mode, which mta does not have: use socket activation",
     "-dS": NOT_YET,
@@ -187,6 +187,11 @@ def _choose(found: Arguments, mode: str) -> None:
 def _flag(found: Arguments, word: str, words: _Words) -> None:
     if word in MODES:
         _choose(found, MODES[word])
+    elif word in FILTER_TESTS:
+        _choose(found, "bf")
+        if not words.left:
+            raise UsageError(f"mta: file name expected after {word}")
+        setattr(found, FILTER_TESTS[word], words.take())
     elif word in MODES_WITH_VALUE:
         _choose(found, MODES_WITH_VALUE[word])
         found.value = words.value(word)

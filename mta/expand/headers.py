@@ -25,7 +25,8 @@ def header_value(scope: Scope, kind: str, name: str) -> str:
     if "=?" not in text:
         return text
     if kind == "":
-        shown = decode_rfc2047(text, getattr(scope.site.options, "headers_charset", "") or "UTF-8")
+        charset = scope.vars.get("headers_charset") or getattr(scope.site.options, "headers_charset", "") or "UTF-8"
+        shown = decode_rfc2047(text, charset)
         if not shown.error:
             return shown.text
     return decode_rfc2047(text, "").text

@@ -28,6 +28,7 @@ class Reply:
     once: str = ""
     once_repeat: float = 0
     log: str = ""
+    once_directory: str = ""  # the folder of ``once``, made when missing; old files in it are removed
 
 
 @dataclass(slots=True)

@@ -111,7 +111,7 @@ REFUSALS = [
     ("-bt -bv", "mta: incompatible command-line options or arguments"),
     ("-t -bt x", "mta: incompatible command-line options or arguments"),
     ("-bd joe", "mta: incompatible command-line options or arguments"),
-    ("-bf x", "mta: option -bf is not implemented in mta yet"),
+    ("-bf", "mta: file name expected after -bf"),
 ]
 
 

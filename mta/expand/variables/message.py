@@ -36,7 +36,7 @@ def body_text(scope: Scope, *, end: bool) -> str:
 
 
 def _headers(scope: Scope) -> str:
-    return decode_rfc2047(_raw_headers(scope), "").text
+    return decode_rfc2047(_raw_headers(scope), "").text.rstrip(WHITESPACE)
 
 
 def _raw_headers(scope: Scope) -> str:
