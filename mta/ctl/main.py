@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from mta import __version__
+from mta.ctl import check, dmarc
 from mta.errors import ConfigError, ConfigErrors, MtaError
 
 STATUS_WAIT = 5.0
@@ -38,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     verb("status", run_status, "show what the daemon's processes and sessions are doing")
     queue = verb("queue", run_queue, "sum the queue up by recipient domain: messages, frozen ones, oldest")
     queue.add_argument("--limit", type=int, default=20, help="how many domains to show (20)")
+    check.add_verbs(verb("check", check.run_check, "check a sender or a message: spf, dmarc ..."))
+    dmarc.add_verbs(verb("dmarc", dmarc.run_dmarc, "send DMARC aggregate reports"))
     verbs.add_parser("help", help="show this text").set_defaults(run=None)
     return top
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mta.net.answer import Answer, Status
-from mta.text.ascii import lower, to_bytes
+from mta.text.ascii import lower
 
 if TYPE_CHECKING:
     from dns.rdata import Rdata
@@ -81,20 +81,28 @@ class TableAsker:
         texts = [found] if isinstance(found, str) else list(found)
         if not texts:
             return self._empty("nodata", name, rdtype)
-        return Answer("ok", name, rdtype, tuple(_record(rdtype, str(text)) for text in texts), name)
+        try:
+            records = tuple(_record(rdtype, str(text)) for text in texts)
+        except ValueError as error:
+            return Answer("again", name, rdtype, canonical=name, error=str(error))
+        return Answer("ok", name, rdtype, records, name)
 
     def _empty(self, status: Status, name: str, rdtype: str) -> Answer:
         return Answer(status, name, rdtype, canonical=name)
 
 
 def _record(rdtype: str, text: str) -> Rdata:
+    import dns.exception
     import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
     from dns.rdtypes.ANY.TXT import TXT
 
     if rdtype == "TXT":
-        data = to_bytes(text)
+        data = text.encode("utf-8", "surrogatepass")
         pieces = [data[start : start + STRING] for start in range(0, len(data), STRING)] or [b""]
         return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, pieces)
-    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), text)
+    try:
+        return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), text)
+    except dns.exception.DNSException as error:
+        raise ValueError(f"{rdtype} {text}: {error}") from None

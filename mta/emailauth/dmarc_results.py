@@ -112,6 +112,15 @@ def domains(path: str, begin: int, end: int) -> list[str]:
         return [name for (name,) in found]
 
 
+def earliest(path: str, domain: str, begin: int) -> int:
+    """When the first result of a domain at or after ``begin`` was received."""
+    with _open(path) as connection:
+        (found,) = connection.execute(
+            "SELECT min(received) FROM result WHERE domain = ? AND received >= ?", (domain, begin)
+        ).fetchone()
+        return begin if found is None else int(found)
+
+
 def rows(path: str, domain: str, begin: int, end: int) -> tuple[Published, list[Row]]:
     """The policy last seen, and the results with equal ones counted together."""
     with _open(path) as connection:
