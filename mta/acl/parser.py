@@ -14,7 +14,9 @@ from mta.registry import nearest
 from mta.text.ascii import WHITESPACE, strip
 
 # Names of Exim's that mta does not act on yet.
-PLANNED = frozenset({"atrn_domains", "dcc", "decode", "dkim_signers", "dkim_status", "malware", "mime_regex", "spam"})
+PLANNED = frozenset({"atrn_domains", "dcc", "decode", "malware", "mime_regex", "spam"})
+# What ACLs may set beside their own variables (manual section 58.3).
+DKIM_VARIABLES = ("dkim_verify_status", "dkim_verify_reason")
 _LABEL = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*:")
 _WORD = re.compile(r"[a-z_]+")
 _CLAUSE = re.compile(r"(![ \t]*)?([A-Za-z_]*)[ \t]*")
@@ -139,6 +141,8 @@ def _set_variable(after: str, where: Where) -> tuple[str, str]:
     """The name after ``set`` and what follows it."""
     match = _VARIABLE.match(after)
     name = match.group(1) if match else ""
+    if name in DKIM_VARIABLES:
+        return name, after[len(name) :].lstrip(" \t")
     if not name.startswith(("acl_c", "acl_m")):
         raise ConfigError(_BAD_SET.format(after, 'must start "acl_c" or "acl_m"'), where)
     if not (name[5:6] == "_" or (name[5:6].isascii() and name[5:6].isdigit())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mta.text.ascii import strip
+from mta.text.ascii import lower, strip
 from mta.text.units import parse_time
 
 DEFAULT_CALLOUT = 30.0
@@ -40,6 +40,7 @@ class VerifyOptions:
     success_on_redirect: bool = False
     case_insensitive: bool = False
     callout: Callout | None = None
+    states: tuple[str, ...] = ()  # of arc/none:pass
 
 
 class BadVerify(Exception):
@@ -53,7 +54,7 @@ class BadVerify(Exception):
 
 _SIMPLE = frozenset({"helo", "header_syntax", "header_names_ascii", "certificate"})
 _ADDRESS = frozenset({"sender", "recipient", "header_sender"})
-_KINDS = _SIMPLE | _ADDRESS | {"reverse_host_lookup", "not_blind"}
+_KINDS = _SIMPLE | _ADDRESS | {"reverse_host_lookup", "not_blind", "arc"}
 _PLANNED = frozenset({"csa"})
 _EXPECTED = (
     'expected "sender[=address]", "recipient", "helo", "header_syntax", "header_sender", '
@@ -75,7 +76,9 @@ def parse_verify(argument: str) -> VerifyOptions:
     if slash and word in _SIMPLE:
         raise BadVerify(f"unexpected '/' found in \"{argument}\" (this verify item has no options)")
     options = VerifyOptions(word, address if equals else None)
-    if slash:
+    if slash and word == "arc":
+        options.states = tuple(lower(strip(state)) for state in rest.split(":"))
+    elif slash:
         for part in rest.split("/"):
             _option(options, strip(part), argument)
     return options

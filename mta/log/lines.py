@@ -116,6 +116,7 @@ def received(
     raw_sender: str | None = None,
     raw_recipients: Iterable[str] = (),
     dkim_domain: str = "",
+    arc_passed: bool = False,
     fake_reject: bool = False,
     pipelining: str = "",
     chunking: bool = False,
@@ -144,7 +145,9 @@ def received(
     if "receive_time" in selectors:
         out += f" RT={elapsed(message.received_complete - message.received_time, selectors)}"
     if "dkim" in selectors and dkim_domain:
-        out += f" DKIM={dkim_domain}"
+        out += f" DKIM={printing(dkim_domain)}"
+    if arc_passed:
+        out += " ARC"
     if message_id and (("msg_id" in selectors and not message_id_created) or "msg_id_created" in selectors):
         out += f" id{'*' if message_id_created else ''}={printing(message_id)}"
     if "subject" in selectors and subject:

@@ -14,12 +14,14 @@ from mta.log import lines as log_lines
 from mta.mail.headers import DELETED, Header, header_type
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.verdict import Ruling
+from mta.receive.dkim import examine, keep_original, signed_by
 from mta.receive.envelope import under_way
 from mta.receive.fixups import Origin, fix_up
 from mta.receive.intake import Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
 from mta.receive.verdicts import agree, ask, refuse, run_point
+from mta.route.percent_hack import without_percents
 from mta.route.rewrite import Rule, rewrite_envelope
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
@@ -165,7 +167,10 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
     scope, message = session.scope, session.scope.message
     fill_in(message, intake, incoming, max_line)
     scope.body = incoming.read_body
+    keep_original(message, intake.headers)
     created = prepare(scope, origin_of(session), session.runtime.config.rewrite_rules)
+    if not examine(session):
+        return incoming.abandon()
     prdr = _per_recipient(session) if _wants_prdr(session) else None
     if prdr is not None and not message.recipients:
         incoming.abandon()
@@ -246,7 +251,7 @@ def _per_recipient(session: Session) -> bool:
     whole = True
     for recipient in message.recipients:
         address = recipient.address
-        scope.recipient = under_way(address)
+        scope.recipient = under_way(without_percents(scope, address))
         verdict = ask(session, "prdr")
         scope.recipient = None
         code, default = _PRDR[verdict.ruling]
@@ -302,6 +307,8 @@ def log_received(
         message_id=message_id,
         message_id_created=created,
         subject=subject,
+        dkim_domain=signed_by(message),
+        arc_passed=message.authentication.get("arc_state") == "pass",
         fake_reject=bool(message.fake_response),
         chunking=chunking,
         pipelining="L" if scope.peer.acl_memory.get("pipelined") else "",

@@ -14,7 +14,7 @@ from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, Spoken, spoken
 
 OPTION = {
-    "connect": "acl_smtp_connect", "helo": "acl_smtp_helo", "mail": "acl_smtp_mail", "rcpt": "acl_smtp_rcpt",
+    "connect": "acl_smtp_connect", "dkim": "acl_smtp_dkim", "helo": "acl_smtp_helo", "mail": "acl_smtp_mail", "rcpt": "acl_smtp_rcpt",
     "predata": "acl_smtp_predata", "data": "acl_smtp_data", "prdr": "acl_smtp_data_prdr", "quit": "acl_smtp_quit",
     "notquit": "acl_smtp_notquit", "vrfy": "acl_smtp_vrfy", "expn": "acl_smtp_expn", "etrn": "acl_smtp_etrn",
     "starttls": "acl_smtp_starttls", "auth": "acl_smtp_auth", "mailauth": "acl_smtp_mailauth",

@@ -43,6 +43,7 @@ HARMLESS = {
     "lookup_open_max": "lookups keep no files open between messages",
     "notifier_socket": "the daemon's own socket is submission_socket",
     "perl_taintmode": "there is no embedded Perl",
+    "queue_run_max": "queue runs of the daemon never overlap: there is one queue manager",
     "print_topbitchars": "what counts as printing is decided where text is printed",
 }
 # Names of the past that the manual still lists.
@@ -76,6 +77,7 @@ class MainOptions:
     acl_smtp_connect: Expansion | None = option("acl")
     acl_smtp_data: Expansion | None = option("acl")
     acl_smtp_data_prdr: Expansion | None = option("acl", "accept")
+    acl_smtp_dkim: Expansion | None = option("acl")
     acl_smtp_etrn: Expansion | None = option("acl")
     acl_smtp_expn: Expansion | None = option("acl")
     acl_smtp_helo: Expansion | None = option("acl")
@@ -149,7 +151,6 @@ class MainOptions:
     tls_dh_max_bits: int = option("int", 2236)
     tls_dhparam: Expansion | None = option("expanded")
     tls_eccurve: Expansion | None = option("expanded", "auto")
-    tls_ocsp_file: Expansion | None = option("string_list_expanded")
     tls_on_connect_ports: tuple[str, ...] = option("string_list", ())
     tls_privatekey: Expansion | None = option("string_list_expanded")
     tls_remember_esmtp: bool = option("bool", False)
@@ -193,6 +194,11 @@ class MainOptions:
     message_body_newlines: bool = option("bool", False)
     message_body_visible: int = option("int", 500)
     # who sent it
+    dkim_verify_hashes: tuple[str, ...] = option("string_list", "sha256 : sha512")
+    dkim_verify_keytypes: tuple[str, ...] = option("string_list", "ed25519 : rsa")
+    dkim_verify_min_keysizes: tuple[str, ...] = option("string_list", "rsa=1024 : ed25519=250")
+    dkim_verify_minimal: bool = option("bool", False)
+    dkim_verify_signers: Expansion = option("expanded", "$dkim_signers")
     spf_guess: str | None = option("string", "v=spf1 a/24 mx/24 ptr ?all")
     spf_smtp_comment_template: Expansion | None = option("expanded", "Please%_see%_http://www.open-spf.org/Why")
     dmarc_forensic_sender: Expansion | None = option("expanded")
@@ -311,7 +317,7 @@ class MainOptions:
     smtp_threads_max: int = option("int", 0)  # threads a worker; 0: from smtp_accept_max
     delivery_workers: int = option("int", 0)  # processes; 0: as many as there are cores
     delivery_threads: int = option("int", 8)  # threads in each delivery worker
-    local_delivery_processes: int = option("int", 4)  # deliveries to mailboxes at a time
+    local_delivery_processes: int = option("int", 0)  # deliveries to mailboxes at a time; 0: no limit of its own
     submission_socket: Expansion = option("expanded", "$spool_directory/submit.sock")
     hints_database: Expansion = option("expanded", "$spool_directory/db/hints.sqlite")
     srs_chains: bool = option("bool", False)  # ${srs_encode} makes SRS1 of senders that are SRS already

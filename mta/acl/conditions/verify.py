@@ -8,6 +8,7 @@ from mta.acl.points import EVERYWHERE, RCPT, VERIFY_HEADERS, VERIFY_SENDER
 from mta.acl.run import Run
 from mta.acl.statements import Act, Clause, Result, condition
 from mta.acl.verify_address import tell, verify_header_sender, verify_recipient, verify_sender
+from mta.acl.verify_arc import verify_arc
 from mta.acl.verify_client import verify_certificate, verify_helo, verify_reverse_host_lookup
 from mta.acl.verify_headers import verify_header_names_ascii, verify_header_syntax, verify_not_blind
 from mta.acl.verify_options import BadVerify, VerifyOptions, parse_verify
@@ -20,6 +21,7 @@ POINTS = {
     "header_syntax": VERIFY_HEADERS,
     "header_names_ascii": VERIFY_HEADERS,
     "not_blind": VERIFY_HEADERS,
+    "arc": frozenset({"data", "prdr", "mime", ""}),
 }
 CHECKS: dict[str, Callable[[Run, VerifyOptions], Result]] = {
     "sender": verify_sender,
@@ -30,6 +32,7 @@ CHECKS: dict[str, Callable[[Run, VerifyOptions], Result]] = {
     "not_blind": lambda run, options: verify_not_blind(run, options.case_insensitive),
     "helo": lambda run, _: verify_helo(run),
     "reverse_host_lookup": verify_reverse_host_lookup,
+    "arc": verify_arc,
     "certificate": lambda run, _: verify_certificate(run),
 }
 

@@ -35,7 +35,9 @@ def results(scope: Scope) -> list[str]:
     if peer.authenticator:
         out.append(f"auth=pass ({peer.authenticator}) smtp.auth={peer.authenticated_id}")
     out += _spf(scope)
+    out += _dkim(scope)
     out += _dmarc(scope)
+    out += _arc(scope)
     return out
 
 
@@ -48,6 +50,24 @@ def _spf(scope: Scope) -> list[str]:
     domain = scope.message.sender.rpartition("@")[2]
     who = f"smtp.mailfrom={domain}" if domain else f"smtp.helo={scope.peer.helo_name}"
     return [f"spf={result}{how} {who}"]
+
+
+def _dkim(scope: Scope) -> list[str]:
+    if not scope.message.dkim:
+        return []
+    from mta.emailauth.dkim_report import clauses
+
+    return clauses(scope.message.dkim)
+
+
+def _arc(scope: Scope) -> list[str]:
+    """RFC 8617 10.2; oldest-pass is 0 when every instance still passes."""
+    found = scope.message.authentication
+    state = found.get("arc_state", "")
+    oldest = found.get("arc_oldest_pass", "")
+    if state == "pass":
+        return [f"arc=pass header.oldest-pass={'0' if oldest == '1' else oldest}"]
+    return [f"arc={state}"] if state else []
 
 
 # $dmarc_status -> the result word of RFC 8601; "off" says nothing
