@@ -56,7 +56,7 @@ def _key(transport: Transport, recipient: Recipient, rules: generic.Batching, sc
         with scope.saved("recipient"):
             scope.recipient = recipient
             batch_id = rules.batch_id(scope)
-    hosts = tuple((host.name, host.address, host.port, host.mx) for host in recipient.hosts)
+    hosts = tuple((host.name, host.address, host.port, host.mx, host.dnssec) for host in recipient.hosts)
     return (
         transport.name,
         hosts,

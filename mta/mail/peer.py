@@ -23,6 +23,7 @@ class TlsInfo:
     resumed: bool = False
     dane: str = ""  # "yes" / "no" / "" for $tls_out_dane
     tlsa_usage: int = 0
+    sts: bool = False  # an MTA-STS policy was satisfied
     on_connect: bool = False
     channel_binding: bytes = b""
 
@@ -82,4 +83,6 @@ class Peer:
     # allow_auth_unadvertised
     controls: set[str] = field(default_factory=set)
     dscp: int = -1  # control = dscp; -1: none
-    acl_memory: dict[str, Any] = field(default_factory=dict)  # what ACL conditions remember of this connection, by owner
+    acl_memory: dict[str, Any] = field(
+        default_factory=dict
+    )  # what ACL conditions remember of this connection, by owner

@@ -90,19 +90,25 @@ def ignored(router: Router, scope: Scope, host: Host, address: str) -> bool:
         scope.host = before
 
 
-def find_addresses(name: str, scope: Scope, wanted: Wanted, *, dnssec: bool = True) -> list[str]:
+def find_addresses(name: str, scope: Scope, wanted: Wanted) -> list[str]:
     """The addresses of a host name, best first; empty when there is no such host. Deferred on doubt."""
+    return find_secure(name, scope, wanted)[0]
+
+
+def find_secure(name: str, scope: Scope, wanted: Wanted) -> tuple[list[str], str]:
+    """The same, and Host.dnssec's word for them: "yes" when DNSSEC vouches for them all."""
     if is_ip(name):
-        return [name]
+        return [name], ""
     options = scope.site.options
     resolver = scope.services.resolver
     assert resolver is not None
     ipv6 = not (getattr(options, "disable_ipv6", False) or wanted.ipv4_only)
     found = records.addresses(resolver, name, ipv6=ipv6, hosts_file=not wanted.by_dns)
     _decide(found.status, found.error, name)
+    secure = "yes" if found.authenticated else "no"
     if wanted.ipv4_prefer:
-        return sorted(found.values, key=lambda address: ":" in address)
-    return list(found.values)
+        return sorted(found.values, key=lambda address: ":" in address), secure
+    return list(found.values), secure
 
 
 def _decide(status: str, error: str, name: str) -> None:
@@ -200,15 +206,17 @@ def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port:
             result.to_ip = True
             continue
         host = Host(name.rstrip("."), mx=preference, sort_key=preference * 1000 + key, port=port)
+        host.dnssec = "" if found.authenticated else "no"  # an address still to be found does not mend it
         treat = getattr(scope.site.options, "hosts_treat_as_local", None)
         if treat is not None and treat.match(scope, lower(host.name)) is not None:
             result.hosts.append(host)
             continue
         try:
-            addresses = find_addresses(host.name, scope, replace(wanted, by_dns=True))
+            addresses, secure = find_secure(host.name, scope, replace(wanted, by_dns=True))
         except Deferred as error:
             result.unresolved = error
             continue
+        host.dnssec = secure if found.authenticated else "no"
         hosts, some = expand_hosts(router, scope, host, addresses)
         result.any_ignored = result.any_ignored or some
         result.hosts.extend(hosts)

@@ -10,12 +10,14 @@ MAX_SHOWN = 300
 class TlsFailed(PeerGone):
     """No TLS session came about, and the connection is good for nothing more.
 
-    ``message``: ``(SSL_accept): reason`` and the like, without the peer; ``reason`` is "tls-failed".
+    ``message``: ``(SSL_accept): reason`` and the like, without the peer; ``reason`` is "tls-failed";
+    ``result`` the result type of RFC 8460 4.3 where a policy was not satisfied.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, result: str = "") -> None:
         super().__init__("tls-failed", message)
         self.message = message
+        self.result = result
 
 
 def reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from mta.mail.host import Host
 from mta.mail.recipient import Recipient
 from mta.net import records
 from mta.route.base import Accepted, Answer, Asking, Declined, Rerouted, RouteDeferred, Router, routers
-from mta.route.hosts import MxHosts, Wanted, cut_at_local, expand_hosts, find_addresses, mx_hosts, self_action
+from mta.route.hosts import MxHosts, Wanted, cut_at_local, expand_hosts, find_secure, mx_hosts, self_action
 from mta.scope.expansion import DomainList, Expansion
 from mta.scope.scope import Scope
 from mta.settings.options import option
@@ -77,12 +77,12 @@ class DnsLookup:
         if self.mx_domains is not None and self.mx_domains.match(scope, domain) is not None:
             return Declined("no MX record")
         try:
-            addresses = find_addresses(domain, scope, wanted)
+            addresses, secure = find_secure(domain, scope, wanted)
         except Deferred as error:
             return RouteDeferred(f"host lookup did not complete: {error}")
         if not addresses:
             return Declined("no such domain")
-        hosts, some = expand_hosts(router, scope, Host(domain), addresses)
+        hosts, some = expand_hosts(router, scope, Host(domain, dnssec=secure), addresses)
         return self._judge(router, recipient, scope, MxHosts(hosts, exists=True, any_ignored=some), "A")
 
     def _srv(self, router: Router, scope: Scope, domain: str, wanted: Wanted) -> list[Host] | Declined | None:
@@ -111,7 +111,9 @@ class DnsLookup:
         hosts: list[Host] = []
         for key, record in enumerate(found.values):
             host = Host(record.name.rstrip("."), port=record.port, mx=record.priority, sort_key=key)
-            hosts.extend(expand_hosts(router, scope, host, find_addresses(host.name, scope, wanted))[0])
+            addresses, secure = find_secure(host.name, scope, wanted)
+            host.dnssec = secure if found.authenticated else "no"
+            hosts.extend(expand_hosts(router, scope, host, addresses)[0])
         return hosts
 
     def _judge(self, router: Router, recipient: Recipient, scope: Scope, found: MxHosts, source: str) -> Answer:

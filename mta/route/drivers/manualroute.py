@@ -15,7 +15,7 @@ from mta.route.hosts import (
     Wanted,
     cut_at_local,
     expand_hosts,
-    find_addresses,
+    find_secure,
     is_local,
     mx_hosts,
     parse_host_list,
@@ -169,8 +169,8 @@ class ManualRoute:
             if found.unresolved is not None and not found.hosts:
                 raise found.unresolved
             return found.hosts, found.any_ignored, bool(found.hosts) or found.any_ignored
-        addresses = find_addresses(item.name, scope, wanted)
-        hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port), addresses)
+        addresses, secure = find_secure(item.name, scope, wanted)
+        hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port, dnssec=secure), addresses)
         return hosts, some, bool(addresses)
 
     def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:

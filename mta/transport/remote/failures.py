@@ -37,6 +37,7 @@ class Trouble:
     connecting: bool = False
     shows_host: bool = True
     response: str = ""
+    tls_result: str = ""  # of RFC 8460 4.3, where DANE or MTA-STS was not satisfied
 
     def more_errno(self, host: Host) -> int:
         """Exim's second number: the last two digits of the code above a letter for MX or A."""

@@ -130,7 +130,9 @@ def _addresses_of(host: Host, lookup: Lookup, scope: Scope) -> Iterator[Host]:
     if not found.ok:
         raise HostsFailed(f"failed to lookup IP address for {host.name}", HOST_LOOKUP, f"R:{host.name}")
     for address in found.values:
-        yield replace(host, address=address, dnssec="yes" if found.authenticated else "no")
+        # Secure addresses do not make a host secure whose MX record was not.
+        secure = found.authenticated and host.dnssec != "no"
+        yield replace(host, address=address, dnssec="yes" if secure else "no")
 
 
 def refuse_local(hosts: list[Host], transport: str, scope: Scope) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mta.errors import ExpansionFailed, MtaError
 from mta.scope.scope import Scope
+from mta.tls.assurance import Assurance
 from mta.transport.outcomes import TLS_REQUIRED
 from mta.transport.remote.connection import Connection
 from mta.transport.remote.failures import HostTrouble, Trouble
@@ -21,11 +22,13 @@ class TlsFailed(MtaError):
     """The handshake failed and the options allow clear text: connect again without it."""
 
 
-def start(connection: Connection, driver: Smtp, scope: Scope, *, may_fall_back: bool) -> None:
+def start(
+    connection: Connection, driver: Smtp, scope: Scope, assurance: Assurance | None, *, may_fall_back: bool
+) -> None:
     """Put TLS over the connection. Raises TlsFailed when clear text may be tried, HostTrouble otherwise."""
     client: Any = importlib.import_module("mta.tls.client")
     try:
-        stream, info = client.client_handshake(connection.stream, driver, scope, connection.host)
+        stream, info = client.client_handshake(connection.stream, driver, scope, connection.host, assurance)
     except (MtaError, OSError) as error:
         if isinstance(error, ExpansionFailed):
             message = f"failed to expand a TLS option: {error.message}"
@@ -34,9 +37,9 @@ def start(connection: Connection, driver: Smtp, scope: Scope, *, may_fall_back: 
         if may_fall_back:
             connection.close()
             raise TlsFailed(message) from None
-        raise HostTrouble(
-            Trouble(f"TLS session failure: {message}", TLS_FAILED, error="tls_required" if not may_fall_back else "")
-        ) from None
+        trouble = Trouble(f"TLS session failure: {message}", TLS_FAILED, error="tls_required")
+        trouble.tls_result = getattr(error, "result", "") or ("validation-failure" if assurance is not None else "")
+        raise HostTrouble(trouble) from None
     info.on_connect = driver.protocol == "smtps"
     connection.switched_to(stream)
     connection.tls = info

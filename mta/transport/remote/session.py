@@ -5,7 +5,7 @@ Raises HostTrouble. TLS and AUTH are behind ``secure`` and ``login``, which know
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mta.errors import ExpansionFailed, ForcedFail
 from mta.mail.host import Host
@@ -15,9 +15,11 @@ from mta.scope.expansion import HostList
 from mta.scope.scope import Scope
 from mta.smtp.extensions import Extensions, parse_ehlo
 from mta.text.lists import split_list
+from mta.tls.assurance import Assurance
 from mta.transport.bsmtp import one_line
 from mta.transport.outcomes import AUTH_FAILED, HELO_FAILED, TLS_REQUIRED, UNKNOWN
 from mta.transport.remote import login, secure
+from mta.transport.remote.assurance import assurance_for
 from mta.transport.remote.connection import Connection, Lost
 from mta.transport.remote.failures import HostTrouble, Reach, Trouble, from_lost, from_os_error, from_reply
 from mta.transport.remote.hosts import is_ip
@@ -33,20 +35,45 @@ def matches(hosts: HostList | None, scope: Scope, host: Host) -> bool:
     return hosts.match(scope, host.address, host.name) is not None
 
 
-def open_session(driver: Smtp, name: str, host: Host, port: int, interface: str, scope: Scope) -> Connection:
-    """A connection to the host, greeted, secured and logged in as the options want it."""
+def open_session(
+    driver: Smtp,
+    name: str,
+    host: Host,
+    port: int,
+    interface: str,
+    scope: Scope,
+    assurance: Assurance | Literal["ask"] | None = "ask",
+) -> Connection:
+    """A connection to the host, greeted, secured and logged in as the options want it.
+
+    ``assurance`` is what assurance_for said; "ask" asks it, unless hosts_avoid_tls has the host (as for callouts).
+    """
+    if assurance == "ask":
+        domain = scope.recipient.domain if scope.recipient is not None else ""
+        avoided = matches(driver.hosts_avoid_tls, scope, host)
+        assurance = None if avoided else assurance_for(driver, host, port, scope, domain)
     try:
-        return _open(driver, name, host, port, interface, scope, clear=False)
+        return _open(driver, name, host, port, interface, scope, assurance, clear=False)
     except secure.TlsFailed as failure:
         # The stream is in no known state after a failed handshake: a new connection, in clear.
         scope.services.log_main(
             f"TLS session failure: delivering unencrypted to H={host.name} [{host.address}] "
             f"(not in hosts_require_tls): {failure}"
         )
-        return _open(driver, name, host, port, interface, scope, clear=True)
+        return _open(driver, name, host, port, interface, scope, None, clear=True)
 
 
-def _open(driver: Smtp, name: str, host: Host, port: int, interface: str, scope: Scope, *, clear: bool) -> Connection:
+def _open(
+    driver: Smtp,
+    name: str,
+    host: Host,
+    port: int,
+    interface: str,
+    scope: Scope,
+    assurance: Assurance | None,
+    *,
+    clear: bool,
+) -> Connection:
     try:
         sock = sockets.connect(
             host.address, port, driver.connect_timeout, interface=interface, keepalive=driver.keepalive
@@ -60,7 +87,7 @@ def _open(driver: Smtp, name: str, host: Host, port: int, interface: str, scope:
         scope.vars["sending_ip_address"] = connection.local_address
         scope.vars["sending_port"] = str(connection.local_port)
         scope.tls_out = TlsInfo()
-        _negotiate(connection, driver, name, scope, clear=clear)
+        _negotiate(connection, driver, name, scope, assurance, clear=clear)
     except Lost as lost:
         connection.close()
         raise HostTrouble(from_lost(lost)) from None
@@ -73,21 +100,23 @@ def _open(driver: Smtp, name: str, host: Host, port: int, interface: str, scope:
     return connection
 
 
-def _negotiate(connection: Connection, driver: Smtp, name: str, scope: Scope, *, clear: bool) -> None:
+def _negotiate(
+    connection: Connection, driver: Smtp, name: str, scope: Scope, assurance: Assurance | None, *, clear: bool
+) -> None:
     host = connection.host
     timeout = driver.command_timeout
     on_connect = driver.protocol == "smtps"
     if on_connect:
-        secure.start(connection, driver, scope, may_fall_back=False)
+        secure.start(connection, driver, scope, assurance, may_fall_back=False)
     banner = connection.reply(timeout, "initial connection")
     if banner.code // 100 != 2:
         raise HostTrouble(from_reply(banner, "initial connection"))
     helo = _helo_data(driver, scope)
     _say_hello(connection, driver, helo, scope)
-    required = matches(driver.hosts_require_tls, scope, host)
+    required = assurance is not None or matches(driver.hosts_require_tls, scope, host)
     if not on_connect and not clear and "STARTTLS" in connection.extensions:
         if required or not matches(driver.hosts_avoid_tls, scope, host):
-            _start_tls(connection, driver, scope, required=required)
+            _start_tls(connection, driver, scope, assurance, required=required)
             if connection.tls is not None:
                 _say_hello(connection, driver, helo, scope)
         offered = True
@@ -95,7 +124,9 @@ def _negotiate(connection: Connection, driver: Smtp, name: str, scope: Scope, *,
         offered = clear
     if required and connection.tls is None:
         why = "an attempt to start TLS failed" if offered else "the server did not offer TLS support"
-        raise HostTrouble(Trouble(f"a TLS session is required, but {why}", TLS_REQUIRED, error="tls_required"))
+        trouble = Trouble(f"a TLS session is required, but {why}", TLS_REQUIRED, error="tls_required")
+        trouble.tls_result = "starttls-not-supported" if assurance is not None else ""
+        raise HostTrouble(trouble)
     host_facts = connection.extensions
     connection.pipelining = "PIPELINING" in host_facts and not matches(driver.hosts_avoid_pipelining, scope, host)
     connection.chunking = "CHUNKING" in host_facts and matches(driver.hosts_try_chunking, scope, host)
@@ -133,7 +164,9 @@ def _say_hello(connection: Connection, driver: Smtp, helo: str, scope: Scope) ->
         raise HostTrouble(from_reply(reply, word))
 
 
-def _start_tls(connection: Connection, driver: Smtp, scope: Scope, *, required: bool) -> None:
+def _start_tls(
+    connection: Connection, driver: Smtp, scope: Scope, assurance: Assurance | None, *, required: bool
+) -> None:
     reply = connection.command("STARTTLS", driver.command_timeout)
     if reply.code // 100 != 2:
         if reply.code // 100 == 4 and not driver.tls_tempfail_tryclear:
@@ -142,7 +175,8 @@ def _start_tls(connection: Connection, driver: Smtp, scope: Scope, *, required: 
     if connection.reader.pending or connection.replies:
         # Answers that came with the 220 were put there by somebody in between.
         raise HostTrouble(Trouble("response to STARTTLS was followed by more data in clear text", TLS_REQUIRED))
-    secure.start(connection, driver, scope, may_fall_back=driver.tls_tempfail_tryclear and not required)
+    may_fall_back = driver.tls_tempfail_tryclear and not required
+    secure.start(connection, driver, scope, assurance, may_fall_back=may_fall_back)
 
 
 def _log_in(connection: Connection, driver: Smtp, scope: Scope) -> None:
