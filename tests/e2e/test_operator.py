@@ -143,3 +143,24 @@ def test_called_by_other_names(server: Server, folder: Path, name: str, argument
     command = [sys.executable, "-c", code, f"/usr/sbin/{name}", "-C", str(folder / "configure"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert said in done.stdout
+
+
+def test_fail2bans_filter_finds_the_offenders(folder: Path) -> None:
+    tool = shutil.which("fail2ban-regex", path="/usr/bin:/usr/sbin")
+    if tool is None:
+        pytest.skip("needs fail2ban-regex (Debian's fail2ban)")
+    authenticator = "driver = plaintext\npublic_name = PLAIN\nserver_condition = no\nserver_set_id = $auth2\n"
+    config = RELAY.replace("SINKPORT", "1").replace(
+        "  accept hosts = 127.0.0.1\n", "  deny message = relay not permitted\n"
+    )
+    config += f"begin authenticators\nplain:\n{authenticator}"
+    with running("mta", config, folder) as server, smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client:
+        client.ehlo("client.example")
+        client.mail("spammer@source.example")
+        assert client.rcpt("user@elsewhere.example")[0] == 550
+        client.rset()
+        assert client.docmd("AUTH PLAIN AHVzZXIAcGFzcw==")[0] == 535
+        log = str(folder / "log/mainlog")
+        command = [tool, log, "/etc/fail2ban/filter.d/exim.conf"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "2 matched" in done.stdout
