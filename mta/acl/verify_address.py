@@ -92,7 +92,10 @@ def verify_sender(run: Run, options: VerifyOptions) -> Result:
     if found.ok is None:
         if options.callout is not None and found.user_message:
             run.user = found.user_message
-        return run.defer(run.user or "Could not complete sender verify")
+        why = run.user or "Could not complete sender verify"
+        if scope.site.options.smtp_return_error_details:
+            run.user = "\n".join(filter(None, (found.log_message, why)))
+        return run.defer(why)
     return run.fail("Sender verify failed")
 
 
@@ -116,6 +119,8 @@ def verify_recipient(run: Run, options: VerifyOptions) -> Result:
         if options.defer_ok:
             run.trace("verify defer overridden by defer_ok")
             return Result.OK
+        if scope.site.options.smtp_return_error_details:
+            run.user = run.user or run.log
         return Result.DEFER
     run.user = run.user or run.log
     return Result.FAIL
@@ -150,8 +155,10 @@ def verify_header_sender(run: Run, options: VerifyOptions) -> Result:
 
 
 def run_log(run: Run, text: str) -> Result:
-    """Fail with a text for the log only."""
+    """Fail with a text for the log only, and for the peer where smtp_return_error_details says so."""
     run.log = text
+    if run.scope.site.options.smtp_return_error_details:
+        run.user = f"Rejected after DATA: {text}"
     return Result.FAIL
 
 

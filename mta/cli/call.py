@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from mta.config.config import Config
     from mta.config.runtime import Runtime
 
+# What systemd gives a service (sd_notify, sd_listen_fds, watchdog).
+SERVICE_VARIABLES = frozenset(
+    {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID"}
+)
+OWN_VARIABLES = frozenset({"MTA_SPEEDUPS"})
+LOGS_WARNING = frozenset({"bd", "q", "bm", "bs", "bS"})  # modes that write the main log anyway
+
 
 @dataclass(slots=True)
 class Call:
@@ -28,6 +35,7 @@ class Call:
     stdin: BinaryIO = field(default_factory=lambda: sys.stdin.buffer)
     stdout: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
     stderr: BinaryIO = field(default_factory=lambda: sys.stderr.buffer)
+    own_process: bool = False  # the process is the command's alone: its environment may be changed
     _config: Config | None = None
     _runtime: Runtime | None = None
 
@@ -47,7 +55,25 @@ class Call:
             from mta.config.load import load
 
             self._config = load(self.arguments.config_file, self.arguments.macros)
+            if self.own_process:
+                self._clean_environment(self._config)
         return self._config
+
+    def _clean_environment(self, config: Config) -> None:
+        """keep_environment and add_environment; a daemon's service manager may go on talking to it."""
+        from mta.config.environment import cleaned
+
+        daemon = self.arguments.mode in ("bd", "q")
+        byte_text = {name.decode("latin-1"): value.decode("latin-1") for name, value in os.environb.items()}
+        found = cleaned(config.main, byte_text, OWN_VARIABLES | (SERVICE_VARIABLES if daemon else frozenset()))
+        for name in byte_text.keys() - found.variables.keys():
+            del os.environb[name.encode("latin-1")]
+        for name, value in found.variables.items():
+            os.environb[name.encode("latin-1")] = value.encode("latin-1")
+        if found.warning and self.arguments.mode == "bV":
+            self.error(found.warning)
+        if found.warning and self.arguments.mode in LOGS_WARNING:
+            self.runtime().log.main(found.warning)
 
     def runtime(self) -> Runtime:
         """The services of this process for the configuration."""

@@ -55,7 +55,8 @@ def entry() -> int:
 
 def main(program: str, argv: list[str], *, own_process: bool = False) -> int:
     """Run one call; the exit code. Faults of the caller and of the configuration go to standard error."""
-    call = Call(Arguments(), program, own_process=own_process)
+    call = Call(Arguments(), program)
+    call.own_process = own_process
     try:
         call.arguments = parse(program, argv)
     except UsageError as error:

@@ -140,7 +140,7 @@ def make_resolver(config: Config, services: Services) -> Resolver:
             return lambda _domain: False
         return lambda domain: domains.match(Scope(config.site, services), domain) is not None
 
-    return Resolver(
+    made = Resolver(
         parse_nameservers(list(main.dns_nameservers)) if main.dns_nameservers else None,
         retrans=main.dns_retrans,
         retry=main.dns_retry,
@@ -153,6 +153,8 @@ def make_resolver(config: Config, services: Services) -> Resolver:
         trust_aa=matches(main.dns_trust_aa),
         disable_ipv6=main.disable_ipv6,
     )
+    made.slow, made.log = main.slow_lookup_log / 1000, lambda line: services.log_main(line)
+    return made
 
 
 def open_hints(path: str) -> HintsStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mta.config.runtime import Runtime
@@ -14,6 +15,7 @@ from mta.daemon.wires import Order, Report
 from mta.daemon.wires import announce as tell_manager
 from mta.deliver.agent import LocalAgent, use_agent
 from mta.deliver.message import DeliverOptions, deliver_message
+from mta.deliver.runner import overloaded, sweep
 from mta.spool.layout import HEADER
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def run_queue_manager(generation: Generation, interval: float) -> int:
         in_order=generation.config.main.queue_run_in_order,
         log=runtime.log.main if "queue_run" in runtime.log.selectors else _quiet,
         signals=signals,
+        sweep=partial(sweep, runtime),
+        overloaded=partial(overloaded, generation.config.main.deliver_queue_load_max),
     )
     return manager.loop()
 

@@ -26,6 +26,7 @@ from mta.text.units import format_time
 if TYPE_CHECKING:
     from mta.daemon.listeners import Bound
     from mta.daemon.master import DaemonOptions
+    from mta.tls.contexts import Contexts
 
 SMTP, QUEUE, DELIVERY, AGENT = "smtp_worker", "queue_manager", "delivery_worker", "local_agent"
 DEFAULT_THREADS = 200  # sessions a worker may have when smtp_accept_max is 0
@@ -39,6 +40,7 @@ class Generation:
     agent: AgentWires | None
     smtp_workers: int
     delivery_workers: int
+    contexts: Contexts | None = None  # of TLS: made before the fork where workers must share ticket keys
     _runtime: Runtime | None = field(default=None)
 
     def plan(self, options: DaemonOptions) -> list[tuple[str, int]]:
@@ -138,7 +140,8 @@ def make_generation(config: Config) -> Generation:
     workers = main.smtp_workers or cores
     sessions = main.smtp_threads_max or (main.smtp_accept_max + 4 if main.smtp_accept_max else DEFAULT_THREADS)
     delivery = main.delivery_workers or cores
-    agent = make_agent_wires() if os.geteuid() == 0 and config.site.uid > 0 else None
+    needs_agent = os.geteuid() == 0 and config.site.uid > 0 and not main.deliver_drop_privilege
+    agent = make_agent_wires() if needs_agent else None
     return Generation(
         config=config,
         scoreboard=Scoreboard(workers, sessions),
@@ -146,4 +149,13 @@ def make_generation(config: Config) -> Generation:
         agent=agent,
         smtp_workers=workers,
         delivery_workers=delivery,
+        contexts=_shared_contexts(config),
     )
+
+
+def _shared_contexts(config: Config) -> Contexts | None:
+    if config.main.tls_resumption_hosts is None:
+        return None
+    from mta.tls.server import ServerTls
+
+    return ServerTls(config).prepare(Runtime.start(config).scope())

@@ -66,7 +66,7 @@ def _listen(generation: Generation, endpoint: Endpoint, wanted: list[Endpoint]) 
     tries = max(1, main.daemon_startup_retries)
     for left in range(tries, -1, -1):
         try:
-            sock = sockets.listen(endpoint, main.smtp_connect_backlog)
+            sock = sockets.listen(endpoint, main.smtp_connect_backlog, no_delay=main.tcp_nodelay)
             sock.setblocking(False)
             return sock
         except OSError as error:

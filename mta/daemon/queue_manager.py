@@ -69,6 +69,11 @@ class Queue:
             del self.due[gone]
         return count
 
+    def abandon(self) -> None:
+        """Forget what the queue run has found; the next run finds it again."""
+        self.queued.difference_update(self.due_now)
+        self.due_now.clear()
+
     def take(self) -> Order | None:
         """The next message to deliver, new arrivals first."""
         for source, flags in ((self.fresh, "n"), (self.due_now, "q")):
@@ -111,6 +116,8 @@ class Manager:
     in_order: bool
     log: Callable[[str], None]
     signals: Signals
+    sweep: Callable[[], None] = lambda: None  # clears the spool of leftovers
+    overloaded: Callable[[], str] = lambda: ""  # why queue runs are to stop, "" to go on
     queue: Queue = field(default_factory=Queue)
     seen: dict[str, float] = field(default_factory=dict)  # header times at the last attempt
 
@@ -141,6 +148,7 @@ class Manager:
     def run_queue(self) -> None:
         """Queue everything that is due."""
         self.log(f"Start queue run: pid={os.getpid()}")
+        self.sweep()
         ids = list(self.list_ids())
         if self.in_order:
             ids.sort()
@@ -155,6 +163,10 @@ class Manager:
     def dispatch(self) -> None:
         """Give out work while a worker has room."""
         while self.queue.fresh or self.queue.due_now:
+            if not self.queue.fresh and (load := self.overloaded()):
+                self.log(f"Abandon queue run: pid={os.getpid()} {load}")
+                self.queue.abandon()
+                return
             worker = max(self.workers, key=lambda w: w.free)
             if worker.free <= 0:
                 return

@@ -80,6 +80,8 @@ def run_smtp_worker(generation: Generation, index: int, bound: list[Bound]) -> i
     signals.install()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     runtime = Runtime.start(generation.config)
+    if generation.contexts is not None:
+        runtime.services.state["tls.contexts"] = generation.contexts
     main = generation.config.main
     arrivals = Arrivals(runtime, generation.arrivals_socket())
     _take_reports(runtime, arrivals)

@@ -321,8 +321,12 @@ def _pieces(body: BinaryIO) -> Iterator[bytes]:
 
 
 def _too_large(made: Report) -> bool:
-    """Over bounce_return_size_limit, which Exim rounds up to whole buffers; 0 is no limit."""
-    limit = made.runtime.config.main.bounce_return_size_limit
+    """Over bounce_return_size_limit, which Exim rounds up to whole buffers, or a line over
+    bounce_return_linesize_limit; 0 is no limit."""
+    main = made.runtime.config.main
+    if 0 < main.bounce_return_linesize_limit < made.message.max_received_linelength:
+        return True
+    limit = main.bounce_return_size_limit
     return limit > 0 and made.message.body_size > (limit // _BUFFER + 1) * _BUFFER
 
 

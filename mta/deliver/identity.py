@@ -13,7 +13,8 @@ from mta.errors import Deferred, ExpansionFailed
 from mta.mail.recipient import Recipient
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
-from mta.system.users import find_group, find_user, groups_of
+from mta.system import users
+from mta.system.users import groups_of
 from mta.transport.base import Transport
 
 
@@ -39,7 +40,7 @@ def identity(runtime: Runtime, transport: Transport, recipient: Recipient, scope
     initgroups = recipient.initgroups
     if options.user is not None:
         name = options.user(scope)
-        user = find_user(name)
+        user = users.account(runtime.config.main, name)
         if user is None and not (name.isascii() and name.isdigit()):
             raise Refused(
                 f'Failed to find user "{name}" from expanded string "{options.user.source}" for the '
@@ -50,13 +51,15 @@ def identity(runtime: Runtime, transport: Transport, recipient: Recipient, scope
         initgroups = options.initgroups
     if options.group is not None:
         name = options.group(scope)
-        found = find_group(name)
+        found = users.group(runtime.config.main, name)
         if found is None:
             raise Refused(
                 f'Failed to find group "{name}" from expanded string "{options.group.source}" for the '
                 f"{transport.name} transport"
             )
         gid = found
+    if runtime.config.main.deliver_drop_privilege:
+        uid, gid, initgroups = site.uid, site.gid, False
     if uid < 0:
         uid = site.uid if site.uid >= 0 else os.geteuid()
         gid = gid if gid >= 0 else site.gid

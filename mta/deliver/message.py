@@ -58,6 +58,7 @@ class DeliverOptions:
     give_up: str = ""
     no_delivery: bool = False  # -N
     local_only: bool = False
+    queue_smtp: bool = False  # -odqs: route remote recipients, leave them for a queue run
     first_pass: bool = False
     only: Callable[[str], bool] | None = None
 
@@ -165,7 +166,7 @@ class _Attempt:
         books, options = self.books, self.options
         if cancel:
             routing.cancel_all(self.runtime, self.locked, books, cancel)
-        else:
+        elif not routing.too_many_hops(self.runtime, self.locked, books):
             plan = routing.route_message(self.runtime, self.locked, self.scope, books, options)
             if not options.first_pass:
                 transporting.deliver_all(self.runtime, self.locked, self.scope, books, plan, options)

@@ -19,11 +19,13 @@ from mta.route.base import Accepted, Answer, Asking, Failed, Redirected, RouteDe
 from mta.scope.expansion import DomainList
 from mta.scope.scope import Scope
 from mta.spool.locked import Locked
+from mta.text.ascii import lower
 
 if TYPE_CHECKING:
     from mta.deliver.message import DeliverOptions
 
 # Exim's numbers as they show in "defer (-23)"
+LOOP = 'Too many "Received" headers - suspected mail loop'
 HELD, RETRY_TIME, LOCAL_ONLY, QUEUED_DOMAIN = -23, -51, -54, -53
 
 
@@ -74,6 +76,17 @@ def cancel_all(runtime: Runtime, locked: Locked, books: Settler, why: str) -> No
     for recipient in envelope(locked):
         books.expect(recipient)
         books.fail(Outcome(recipient, Status.FAILED), log=False)
+
+
+def too_many_hops(runtime: Runtime, locked: Locked, books: Settler) -> bool:
+    """Whether the header has more Received: lines than received_headers_max; every recipient has failed then."""
+    count = sum(1 for line in locked.message.headers if lower(line.name) == "received")
+    if count <= runtime.config.main.received_headers_max:
+        return False
+    for recipient in envelope(locked):
+        books.expect(recipient)
+        books.fail(Outcome(recipient, Status.FAILED, LOOP))
+    return True
 
 
 def route_message(runtime: Runtime, locked: Locked, scope: Scope, books: Settler, options: DeliverOptions) -> Plan:

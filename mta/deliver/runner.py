@@ -76,7 +76,7 @@ def run_queue(runtime: Runtime, options: QueueOptions | None = None) -> RunResul
             pattern(pick.text, caseless=True)
     if runtime.log.wants("queue_run"):
         runtime.log.main(lines.queue_run(True, os.getpid(), chosen.text()))
-    runtime.spool.sweep()
+    sweep(runtime)
     total = RunResult()
     if chosen.two_pass:
         _pass(runtime, chosen, total, first_pass=True)
@@ -87,10 +87,29 @@ def run_queue(runtime: Runtime, options: QueueOptions | None = None) -> RunResul
     return total
 
 
+def sweep(runtime: Runtime) -> None:
+    """Clear the spool of leftovers of crashes, and of damaged messages that have been kept long enough."""
+    runtime.spool.sweep()
+    for path in runtime.spool.sweep_damaged(runtime.config.main.keep_malformed):
+        runtime.log.main(f"removed damaged message file {path} (keep_malformed)")
+
+
+def overloaded(limit: float | None) -> str:
+    """``(load 3.78, max 2.00)`` while the machine's load average is over a limit (deliver_queue_load_max), or ""."""
+    if limit is None:
+        return ""
+    load = os.getloadavg()[0]
+    return f"(load {load:.2f}, max {limit:.2f})" if load > limit else ""
+
+
 def _pass(runtime: Runtime, options: QueueOptions, total: RunResult, *, first_pass: bool) -> None:
     in_order = runtime.config.main.queue_run_in_order
     for message_id in _order(runtime, options, in_order):
         if options.stopping():
+            return
+        load = overloaded(runtime.config.main.deliver_queue_load_max)
+        if load:
+            runtime.log.main(f"Abandon queue run: pid={os.getpid()} {load}")
             return
         total.seen += 1
         deliver = _chosen(runtime, options, message_id)

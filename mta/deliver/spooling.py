@@ -49,6 +49,8 @@ def put(runtime: Runtime, incoming: Incoming, what: Generated, *, keep_lock: boo
     message.allow_unqualified_sender = message.allow_unqualified_recipient = True
     message.deliver_first_time = True
     peer = Peer(ident=login, received_protocol="local", is_local=True)
+    if not what.sender and runtime.config.main.bounce_sender_authentication:
+        peer.authenticated_sender = runtime.config.main.bounce_sender_authentication
     for piece in what.body:
         incoming.write(piece)
         message.body_linecount += piece.count(b"\n")

@@ -27,6 +27,7 @@ from mta.transport.outcomes import host_error_text, local_retry_key
 if TYPE_CHECKING:
     from mta.deliver.message import DeliverOptions
 
+FIRST_PASS = "first-pass only routing due to -odqs, queue_smtp_domains or control=queue"
 FAR = 1 << 20  # position of domains that remote_sort_domains does not name
 
 
@@ -46,7 +47,30 @@ def deliver_all(
             text = "remote delivery not attempted: only local deliveries were asked for"
             books.defer(Outcome(recipient, Status.DEFERRED, text, errno=LOCAL_ONLY), log=False)
         return
-    _deliver_remote(runtime, locked, scope, books, plan.remote)
+    _deliver_remote(runtime, locked, scope, books, _not_queued(runtime, scope, books, plan.remote, options))
+
+
+def _not_queued(
+    runtime: Runtime, scope: Scope, books: Settler, recipients: list[Recipient], options: DeliverOptions
+) -> list[Recipient]:
+    """The remote recipients to deliver to now: -odqs and queue_smtp_domains leave others for the next queue run."""
+    domains = runtime.config.main.queue_smtp_domains
+    if options.queue_run or options.forced or (domains is None and not options.queue_smtp):
+        return recipients
+    now = []
+    for recipient in recipients:
+        try:
+            with scope.saved("recipient"):
+                scope.recipient = recipient
+                matched = domains is not None and domains.match(scope, recipient.domain) is not None
+                wait = options.queue_smtp or matched
+        except MtaError:
+            wait = True
+        if wait:
+            books.defer(Outcome(recipient, Status.DEFERRED, FIRST_PASS, errno=-1))
+        else:
+            now.append(recipient)
+    return now
 
 
 def _suppress(runtime: Runtime, locked: Locked, books: Settler, plan: Plan) -> None:

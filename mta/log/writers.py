@@ -82,6 +82,11 @@ class Log:
     def wants(self, selector: str) -> bool:
         return selector in self.selectors
 
+    @property
+    def folder(self) -> str:
+        """Where the log files are, "" when the log goes elsewhere."""
+        return os.path.dirname(self._templates[0]) if self._templates else ""
+
     def stamp(self, now: float | None = None, *, pid: bool = True) -> str:
         """``2001-09-16 16:09:47 `` and what selectors add, with the space after it."""
         moment = self._clock() if now is None else now

@@ -39,6 +39,10 @@ def _never(_domain: str) -> bool:
     return False
 
 
+def _silent(_line: str) -> None:
+    return
+
+
 class Resolver:
     """Options are Exim's ``dns_*`` main options as plain values (manual chapter 14).
 
@@ -83,6 +87,8 @@ class Resolver:
         self.disable_ipv6 = disable_ipv6
         self.hosts = HostsFile() if hosts is None else hosts
         self.cache = AnswerCache(cache_size)
+        self.slow = 0.0  # seconds; look-ups that take longer are told of (slow_lookup_log); 0: none
+        self.log: Callable[[str], None] = _silent
         self._names_pattern = Pattern(names_pattern) if names_pattern else None
 
     def query(
@@ -102,6 +108,25 @@ class Resolver:
         search list (dnslookup's options). ``retrans`` and ``retry`` override the resolver's for this question;
         without ``check_names`` it is asked whatever dns_check_names_pattern says of the name (SPF's macros).
         """
+        if self.slow <= 0:
+            return self._query(name, rdtype, qualify_single, search_parents, retrans, retry, check_names)
+        started = time.monotonic()
+        answer = self._query(name, rdtype, qualify_single, search_parents, retrans, retry, check_names)
+        taken = time.monotonic() - started
+        if taken > self.slow:
+            self.log(f"Long {rdtype.upper()} lookup for '{name}': {int(taken * 1000)} msec")
+        return answer
+
+    def _query(
+        self,
+        name: str,
+        rdtype: str,
+        qualify_single: bool,
+        search_parents: bool,
+        retrans: float,
+        retry: int,
+        check_names: bool,
+    ) -> Answer:
         name = ascii_text.lower(name)
         rdtype = rdtype.upper()
         best: Answer | None = None

@@ -75,12 +75,17 @@ def connect(
     return sock
 
 
-def listen(endpoint: Endpoint, backlog: int = 20) -> socket.socket:
-    """A listening socket. IPv6 ones take IPv6 only, so that ``::0`` and ``0.0.0.0`` stand side by side."""
+def listen(endpoint: Endpoint, backlog: int = 20, *, no_delay: bool = True) -> socket.socket:
+    """A listening socket. IPv6 ones take IPv6 only, so that ``::0`` and ``0.0.0.0`` stand side by side.
+
+    ``no_delay`` (TCP_NODELAY) goes over to the connections.
+    """
     family = family_of(endpoint.address)
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if no_delay:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((endpoint.address, endpoint.port))

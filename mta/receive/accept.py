@@ -221,6 +221,11 @@ def _answer(session: Session, custom: str | None, prdr: bool | None) -> None:
 
 
 def _final(session: Session, custom: str | None, prdr: bool | None) -> Reply:
+    reply = _outcome(session, custom, prdr)
+    return reply._replace(text=session.chunk_note + reply.text) if session.chunk_note else reply
+
+
+def _outcome(session: Session, custom: str | None, prdr: bool | None) -> Reply:
     message = session.scope.message
     if message.fake_response:
         code = 550 if message.fake_response == "reject" else 450
@@ -262,7 +267,7 @@ def _per_recipient(session: Session) -> bool:
         session.reply(reply)
         if verdict.ruling is Ruling.ACCEPT:
             kept.append(recipient)
-        elif verdict.ruling is not Ruling.DISCARD:
+        else:
             whole = False
     message.recipients = kept
     return whole

@@ -49,6 +49,8 @@ def serve(
     ``on_accepted`` is called with the id of each message after its 250 was sent; ``doing`` with a few words for
     the scoreboard; ``count_received`` once a message.
     """
+    if runtime.config.main.smtp_accept_keepalive and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     link = SocketLink(sock)
     peer = Peer(
         address=peer_address[0].partition("%")[0],
@@ -156,17 +158,17 @@ def _gone(session: Session, gone: PeerGone) -> None:
     selectors, message = session.plan.selectors, session.scope.message
     reason = gone.reason
     host = session.hostname
+    in_data = str(gone).startswith("while reading message data")
+    _notquit(session, reason)
     if reason == "command-timeout":
         session.log(f"SMTP command timeout on{_tls(session)} connection from {session.who()}")
-        _notquit(session, reason)
         _last_words(session, f"{host}: SMTP command timeout - closing connection")
         return
     if reason == "data-timeout":
         session.log(f"SMTP data timeout (message abandoned) on connection from {session.who()} F=<{message.sender}>")
-        _notquit(session, reason)
         _last_words(session, f"{host} SMTP incoming data timeout - closing connection.")
         return
-    if str(gone).startswith("while reading message data"):
+    if in_data:
         session.log(f"SMTP connection from {session.who()} lost {gone}")
     elif message.sender_set:
         if "lost_incoming_connection" in selectors:
@@ -178,9 +180,8 @@ def _gone(session: Session, gone: PeerGone) -> None:
         seconds_taken = time.time() - session.peer.started
         session.log(log_lines.connection_closed(session.peer, selectors, f"{_tls(session)[1:]}lost", seconds_taken))
     _no_mail(session)
-    _notquit(session, "connection-lost")
     # half closed connections and pipes can still read
-    _last_words(session, f"{host} lost input connection")
+    _last_words(session, "Lost incoming connection" if in_data else f"{host} lost input connection")
 
 
 def _tls(session: Session) -> str:

@@ -14,8 +14,10 @@ from mta.receive.caller import may_claim, own_address
 from mta.receive.plan import expand
 from mta.receive.session import Session
 from mta.receive.verdicts import agree, ask, refuse
+from mta.route.percent_hack import without_percents
 from mta.route.rewrite import rewrite_smtp
 from mta.scope.expansion import Tainted
+from mta.scope.options import MainOptions
 from mta.smtp.commands import Command, MailParameters, Offered, parse_mail, parse_rcpt
 from mta.text.ascii import lower
 from mta.text.units import parse_size
@@ -49,7 +51,8 @@ def mail(session: Session, command: Command) -> None:
         return None
     parsed = _address(session, parameters.address, null=True, utf8=parameters.smtputf8)
     if isinstance(parsed, AddressError):
-        return session.syntax_error(501, f"{parameters.address}: {parsed.message}", command.line)
+        text = f"{parameters.address}: {parsed.message}"
+        return session.syntax_error(501, text, command.line, why=parsed.message)
     sender = parsed.text
     if sender and not parsed.domain:
         if not (session.peer.is_local or session.host_in("sender_unqualified_hosts")):
@@ -77,13 +80,14 @@ def _fill(session: Session, message: Message, parameters: MailParameters, sender
     message.dsn_envid = Tainted(parameters.envid) if parameters.envid else ""
     session.peer.authenticated_sender = ""
     if parameters.auth is not None:
-        _mail_auth(session, parameters.auth)
+        _mail_auth(session, parameters.auth, parameters.auth_given)
 
 
-def _mail_auth(session: Session, text: str) -> None:
+def _mail_auth(session: Session, text: str, given: str) -> None:
     """AUTH= of MAIL (RFC 4954 5): believed of an authenticated client when acl_smtp_mailauth, if set, agrees."""
     if not session.peer.authenticator:
-        session.log(f"ignoring AUTH={text or '<>'} from {session.id_fields()} (client not authenticated)")
+        if text:
+            session.log(f"ignoring AUTH={given} from {session.id_fields()} (client not authenticated)")
         return
     session.peer.authenticated_sender = Tainted(text) if text else ""
     if not text or session.plan.options.acl_smtp_mailauth is None:
@@ -102,10 +106,11 @@ def _rule_mail(session: Session, message: Message, parameters: MailParameters) -
         session.new_message()
         return session.reply(reply)
     if verdict.ruling is Ruling.DISCARD:
-        session.discard = "MAIL"
+        session.discard, session.discard_why = "MAIL", verdict.log_message or verdict.user_message or ""
     message.sender_set = True
     session.protocol.mail()
-    session.reply(agree(session, 250, verdict, "OK, PRDR Requested" if parameters.prdr else "OK"))
+    reply = agree(session, 250, verdict, "OK")
+    session.reply(reply._replace(text=f"{reply.text}, PRDR Requested") if parameters.prdr else reply)
     return None
 
 
@@ -124,7 +129,7 @@ def rcpt(session: Session, command: Command) -> None:
         message.rcpt_fail_count += 1
         text = f"{parameters.address}: {parsed.message}"
         protocol.rcpt_refused(f"501 {text}")
-        return session.syntax_error(501, text, command.line)
+        return session.syntax_error(501, text, command.line, why=parsed.message)
     address = parsed.text
     if not parsed.domain:
         if not (
@@ -168,15 +173,11 @@ def _too_many(session: Session) -> None:
 def _rule_rcpt(session: Session, message: Message, recipient: EnvelopeRecipient) -> None:
     address = recipient.address
     if session.discard:
-        _discarded(session, address, session.discard)
+        _discarded(session, address, session.discard, session.discard_why)
         session.protocol.rcpt()
         message.raw_recipients_count += 1
         return session.say(250, "Accepted")
-    local_part, _, domain = address.rpartition("@")
-    under_way = Recipient(
-        address, Tainted(lower(local_part)), Tainted(lower(domain)), cc_local_part=Tainted(local_part)
-    )
-    session.scope.recipient = under_way
+    session.scope.recipient = under_way(without_percents(session.scope, address))
     verdict = ask(session, "rcpt")
     session.scope.recipient = None
     if not verdict.accepted:
@@ -238,7 +239,7 @@ def enough_space(session: Session, size: int) -> bool:
     options = session.plan.options
     if not options.smtp_check_spool_space or session.pretend:
         return True
-    if options.check_spool_space <= 0 and options.check_spool_inodes <= 0:
+    if max(options.check_spool_space, options.check_spool_inodes) <= 0 and not _checks_log(options):
         return True
     now = time.monotonic()
     state = session.runtime.services.state
@@ -252,9 +253,31 @@ def enough_space(session: Session, size: int) -> bool:
         free, inodes = found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1 << 40
         state["receive.space"] = (now, free, inodes)
     needed = options.check_spool_space + max(size, 0)
-    if free >= needed and inodes >= options.check_spool_inodes:
+    if free < needed or inodes < options.check_spool_inodes:
+        session.log(f"spool directory space check failed: space={free >> 10}K inodes={inodes}")
+        return False
+    return not _checks_log(options) or _enough_for_logs(session)
+
+
+def _checks_log(options: MainOptions) -> bool:
+    return options.check_log_space > 0 or options.check_log_inodes > 0
+
+
+def _enough_for_logs(session: Session) -> bool:
+    """Whether the log files' disk has room (check_log_space and check_log_inodes); a log that is no file always has."""
+    options, now = session.plan.options, time.monotonic()
+    state = session.runtime.services.state
+    checked, free, inodes = state.get("receive.log_space", (0.0, 0, 0))
+    if now - checked > 1.0:
+        try:
+            found = os.statvfs(session.runtime.log.folder)
+        except OSError:
+            return True
+        free, inodes = found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 1 << 40
+        state["receive.log_space"] = (now, free, inodes)
+    if free >= options.check_log_space and inodes >= options.check_log_inodes:
         return True
-    session.log(f"spool directory space check failed: space={free >> 10}K inodes={inodes}")
+    session.log(f"log directory space check failed: space={free >> 10}K inodes={inodes}")
     return False
 
 

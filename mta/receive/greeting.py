@@ -18,6 +18,7 @@ from mta.text.ascii import lower
 def welcome(session: Session) -> bool:
     """Everything before the first command; False when the session ends here, its reply queued."""
     peer, options, scope = session.peer, session.plan.options, session.scope
+    set_protocol(session)
     if options.smtp_active_hostname is not None:
         peer.active_hostname = expand(scope, options.smtp_active_hostname)
     remote = bool(peer.address)
@@ -25,6 +26,10 @@ def welcome(session: Session) -> bool:
         session.host_in("hosts_connection_nolog")
     if remote and session.host_in("host_lookup"):
         _look_up(session)
+    if remote and options.rfc1413_query_timeout > 0 and not session.pretend and session.host_in("rfc1413_hosts"):
+        from mta.receive.ident import ask as ask_ident
+
+        peer.ident = Tainted(ask_ident(peer, options.rfc1413_query_timeout))
     if remote and session.host_in("host_reject_connection"):
         session.log_refusal(f"refused connection from {session.who()} (host_reject_connection)")
         session.say(554, "SMTP service not available")
@@ -65,6 +70,9 @@ def _pregreeted(session: Session) -> bool:
     enforced = session.plan.options.smtp_enforce_sync if peer.enforce_sync is None else peer.enforce_sync
     if not enforced or not peer.address or peer.is_local:
         return False
+    if "no_pipelining" not in peer.controls and session.host_in("pipelining_connect_advertise_hosts"):
+        # it may have been told of PIPECONNECT before
+        return False
     if not session.reader.pending():
         if not session.link.readable():
             return False
@@ -86,10 +94,12 @@ def helo(session: Session, command: Command) -> None:
     esmtp = command.verb == "EHLO"
     name = helo_name(command.argument, options.helo_allow_chars)
     if name is None:
-        shown = command.argument or "(no argument given)"
-        session.log_refusal(f"rejected {command.verb} from {session.who()}: syntactically invalid argument(s): {shown}")
-        if not (command.argument and session.host_in("helo_accept_junk_hosts")):
-            return session.syntax_error(501, f"Syntactically invalid {command.verb} argument(s)", command.line)
+        if not session.host_in("helo_accept_junk_hosts"):
+            shown = command.argument or "(no argument given)"
+            who, text = session.who(), "syntactically invalid argument(s)"
+            session.log_refusal(f"rejected {command.verb} from {who}: {text}: {shown}")
+            text = f"Syntactically invalid {command.verb} argument(s)"
+            return session.syntax_error(501, text, command.line, last_words=False)
         name = command.argument
     peer.helo_name = Tainted(name)
     peer.esmtp = esmtp
@@ -108,9 +118,9 @@ def helo(session: Session, command: Command) -> None:
             session.protocol.forget_helo()
             peer.helo_name = ""
             return session.reply(reply)
-        custom = verdict.user_message
+        custom = _one_line(session, verdict.user_message)
     else:
-        custom = None
+        custom = ""
     session.new_message()
     session.per_connection = per_connection_limit(session)
     offer = offer_of(session) if esmtp else Offer()
@@ -118,6 +128,15 @@ def helo(session: Session, command: Command) -> None:
     greeting = custom or _hello(session)
     session.say(250, "\n".join([greeting, *offer.lines()]) if esmtp else greeting)
     return None
+
+
+def _one_line(session: Session, message: str | None) -> str:
+    """The ACL's greeting: of one line, as the lines behind it are the extensions."""
+    if not message or "\n" not in message:
+        return message or ""
+    shown = message.replace("\n", "\\n")
+    session.runtime.log.panic(f"EHLO/HELO response must not contain newlines: message truncated: 250 {shown}")
+    return message.partition("\n")[0]
 
 
 def _wants_lookup(session: Session, name: str) -> bool:
@@ -205,7 +224,8 @@ def offer_of(session: Session) -> Offer:
     offer.vrfy = options.acl_smtp_vrfy is not None
     offer.expn = options.acl_smtp_expn is not None
     offer.pipelining = "no_pipelining" not in peer.controls and session.host_in("pipelining_advertise_hosts")
-    offer.auth = advertised_mechanisms(session)
+    offer.pipe_connect = offer.pipelining and session.host_in("pipelining_connect_advertise_hosts")
+    offer.auth = [] if peer.authenticator else advertised_mechanisms(session)
     offer.chunking = session.host_in("chunking_advertise_hosts")
     if not peer.tls.cipher and peer.address and session.host_in("tls_advertise_hosts"):
         from mta.receive.security import tls_ready

@@ -64,9 +64,13 @@ def begin_tls(session: Session) -> None:
     link.started_tls(secure)
     peer.tls.on_connect = on_connect
     peer.helo_name = ""
-    peer.esmtp = False
+    remembered = session.plan.options.tls_remember_esmtp and peer.esmtp
+    peer.esmtp = remembered
     _forget_authentication(session)
+    offer = session.protocol.offer
     session.protocol.forget_helo()
+    if remembered:
+        session.protocol.esmtp, session.protocol.offer = True, offer
     session.starttls = False
     session.free_helo = session.free_auth = True
     set_protocol(session)
@@ -98,7 +102,8 @@ def auth(session: Session, command: Command) -> None:
     if session.plan.options.acl_smtp_auth is not None:
         verdict = ask(session, "auth")
         if not verdict.accepted:
-            return session.reply(refuse(session, "auth", verdict, f"AUTH {command.argument}"))
+            # without what follows the mechanism: it may be a password
+            return session.reply(refuse(session, "auth", verdict, f"AUTH {name}"))
     chosen = find(session.runtime.config.authenticators, name)
     offered = upper(name) in session.protocol.offer.auth or "allow_auth_unadvertised" in peer.controls
     if chosen is None or not offered:

@@ -144,7 +144,7 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
     options = router.options
     if options.user is not None:
         text = strip(options.user(scope))
-        user = users.find_user(text)
+        user = users.account(scope.site.options, text)
         if user is None and not text.isdigit():
             raise ExpansionFailed(f"Failed to find user {text!r} from expanded string {options.user.source!r}")
         recipient.user = user.name if user is not None else ""
@@ -153,7 +153,7 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
             recipient.gid = user.gid
     if options.group is not None:
         text = strip(options.group(scope))
-        gid = users.find_group(text)
+        gid = users.group(scope.site.options, text)
         if gid is None:
             raise ExpansionFailed(f"Failed to find group {text!r} from expanded string {options.group.source!r}")
         recipient.gid = gid
@@ -165,7 +165,7 @@ def _directories(router: Router, recipient: Recipient, scope: Scope) -> None:
     if options.transport_home_directory is not None:
         recipient.home = options.transport_home_directory(scope)
     elif options.check_local_user and recipient.local_user_uid >= 0:
-        user = users.find_user(recipient.local_part_data or recipient.local_part)
+        user = users.account(scope.site.options, recipient.local_part_data or recipient.local_part)
         recipient.home = user.home if user is not None else recipient.home
     if options.transport_current_directory is not None:
         recipient.current_directory = options.transport_current_directory(scope)

@@ -25,6 +25,7 @@ from mta.route.base import (
     RouteDeferred,
     Router,
 )
+from mta.route.percent_hack import without_percents
 from mta.route.preconditions import Skip, check
 from mta.scope.expansion import Expansion, expand_with_taint
 from mta.scope.scope import Scope
@@ -99,6 +100,10 @@ def route_all(
         if recipient.kind != "address":
             results.append(Result(recipient, Accepted(recipient.transport)))
             continue
+        inner = _percent_hacked(recipient, scope)
+        if inner is not None:
+            waiting.appendleft(inner)
+            continue
         answer = admit(recipient) if admit is not None else None
         if answer is not None:
             results.append(Result(recipient, answer))
@@ -118,6 +123,19 @@ def route_all(
                 if clone is not None:
                     waiting.appendleft(clone)
     return results
+
+
+def _percent_hacked(recipient: Recipient, scope: Scope) -> Recipient | None:
+    """The address inside an address with the percent hack, as its child."""
+    if scope.site.options.percent_hack_domains is None or "%" not in recipient.address:
+        return None
+    address = without_percents(scope, recipient.address)
+    if address == recipient.address:
+        return None
+    child = make_recipient(address, parent=recipient)
+    child.errors_to, child.notify, child.orcpt = recipient.errors_to, recipient.notify, recipient.orcpt
+    child.tainted = recipient.tainted
+    return child
 
 
 def _quiet(routers: list[Router], recipient: Recipient) -> bool:

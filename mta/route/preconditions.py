@@ -127,7 +127,7 @@ def _local_parts(router: Router, recipient: Recipient, scope: Scope, asking: Ask
 def _local_user(router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Skip | RouteDeferred | None:
     if not router.options.check_local_user:
         return None
-    user = users.find_user(recipient.local_part)
+    user = users.account(scope.site.options, recipient.local_part)
     if user is None:
         return Skip(f"{recipient.local_part} is not a local user")
     recipient.local_part_data = user.name
@@ -179,7 +179,7 @@ def _require_files(router: Router, recipient: Recipient, scope: Scope, asking: A
         if not text:
             continue
         if "/" not in text:
-            ids = _named_ids(text)
+            ids = _named_ids(scope, text)
             if ids is None:
                 return Skip(f"require_files: no user {text}")
             uid, gid = ids
@@ -190,14 +190,14 @@ def _require_files(router: Router, recipient: Recipient, scope: Scope, asking: A
     return None
 
 
-def _named_ids(text: str) -> tuple[int, int] | None:
+def _named_ids(scope: Scope, text: str) -> tuple[int, int] | None:
     name, _, group = text.partition(",")
-    user = users.find_user(strip(name))
+    user = users.account(scope.site.options, strip(name))
     if user is None:
         return None
     if not group:
         return user.uid, user.gid
-    gid = users.find_group(strip(group))
+    gid = users.group(scope.site.options, strip(group))
     return None if gid is None else (user.uid, gid)
 
 

@@ -10,6 +10,7 @@ from mta.mail.address import Address, parse_address
 from mta.mail.recipient import Recipient
 from mta.route.base import Accepted, Asking, Failed, Redirected, RouteDeferred, Router
 from mta.route.chain import make_recipient, route_address
+from mta.route.percent_hack import without_percents
 from mta.scope.scope import Scope
 from mta.scope.services import Verified
 
@@ -46,6 +47,7 @@ class Verifier:
         whole = f"{parsed.local_part}@{parsed.domain}"
         if self.rewrite is not None:
             whole = self.rewrite(scope, whole, is_sender)
+        whole = without_percents(scope, whole)
         asking = Asking(verify="S" if is_sender else "R", expn=expn, transports=self.transports)
         before, scope.verify_mode = scope.verify_mode, asking.verify
         try:

@@ -96,6 +96,9 @@ class MainOptions:
     chunking_advertise_hosts: HostList | None = option("host_list", "*")
     dsn_advertise_hosts: HostList | None = option("host_list")
     pipelining_advertise_hosts: HostList | None = option("host_list", "*")
+    # Exim's default is everybody, which makes a client that talks too early look honest
+    pipelining_connect_advertise_hosts: HostList | None = option("host_list")
+    limits_advertise_hosts: HostList | None = option("host_list")
     prdr_enable: bool = option("bool", False)
     smtputf8_advertise_hosts: HostList | None = option("host_list", "*")
     helo_accept_junk_hosts: HostList | None = option("host_list")

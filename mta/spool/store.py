@@ -215,6 +215,19 @@ class Spool:
                         removed.append(os.path.join(folder, name))
         return removed
 
+    def sweep_damaged(self, age: float, now: Callable[[], float] = time.time) -> list[str]:
+        """Remove what was set aside as damaged more than ``age`` seconds ago (keep_malformed); the paths removed."""
+        removed: list[str] = []
+        with suppress(FileNotFoundError):
+            for name in sorted(os.listdir(self.layout.corrupt)):
+                path = os.path.join(self.layout.corrupt, name)
+                with suppress(FileNotFoundError):
+                    # the change of the name, not of the contents, is when it was set aside
+                    if now() - os.lstat(path).st_ctime >= age:
+                        self.calls.unlink(path)
+                        removed.append(path)
+        return removed
+
     def _is_leftover(self, folder: str, name: str, names: set[str], limit: float) -> bool:
         path = os.path.join(folder, name)
         try:

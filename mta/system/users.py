@@ -8,7 +8,11 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from typing import NamedTuple
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class User(NamedTuple):
@@ -42,6 +46,34 @@ def find_group(name: str) -> int | None:
         return grp.getgrnam(name).gr_gid
     except (KeyError, ValueError, UnicodeError):
         return None
+
+
+class LookupOptions(Protocol):
+    """The main options about looking accounts up."""
+
+    finduser_retries: int
+    max_username_length: int
+
+
+def account(options: LookupOptions, name: str) -> User | None:
+    """``find_user`` as finduser_retries and max_username_length have it: tried again, names too long refused."""
+    if 0 < options.max_username_length < len(name):
+        return None
+    return _patiently(lambda: find_user(name), options.finduser_retries)
+
+
+def group(options: LookupOptions, name: str) -> int | None:
+    """``find_group`` as finduser_retries has it."""
+    return _patiently(lambda: find_group(name), options.finduser_retries)
+
+
+def _patiently(find: Callable[[], T | None], retries: int) -> T | None:
+    found = find()
+    while found is None and retries > 0:
+        time.sleep(1.0)
+        retries -= 1
+        found = find()
+    return found
 
 
 def groups_of(name: str, gid: int) -> list[int]:

@@ -41,6 +41,9 @@ class Spec:
     crl: str = ""
     dhparam: str = ""
     hostname: str = ""
+    eccurve: str = "auto"  # names of groups between colons; "auto" or "": the library's choice
+    dh_max_bits: int = 2236  # larger parameters of a file are not used
+    resumption: bool = False  # give session tickets out (RFC 5077)
 
     def files(self) -> tuple[str, ...]:
         extra = tuple(name for name in (self.anchors, self.crl, self.dhparam) if name.startswith("/"))
@@ -110,7 +113,9 @@ def _make(spec: Spec, self_signed: SelfSigned) -> SSL.Context:
     made = SSL.Context(SSL.TLS_SERVER_METHOD if spec.server else SSL.TLS_CLIENT_METHOD)
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     try:
-        _apply_options(made, spec.options)
+        _apply_options(made, spec.options + (" -no_ticket" if spec.resumption else ""))
+        if spec.resumption:
+            made.set_session_id(b"mta")
         if spec.ciphers:
             made.set_cipher_list(spec.ciphers.encode("latin-1"))
     except ValueError as error:
@@ -119,12 +124,36 @@ def _make(spec: Spec, self_signed: SelfSigned) -> SSL.Context:
         raise TlsFailed(f"(SSL_CTX_set_cipher_list): {spec.ciphers}: {reason(error)}") from None
     _load_certificates(made, spec, self_signed)
     _load_anchors(made, spec)
-    if spec.dhparam.startswith("/"):
+    _choose_groups(made, spec.eccurve)
+    if spec.dhparam.startswith("/") and _dh_bits(spec.dhparam) <= spec.dh_max_bits:
         try:
             made.load_tmp_dh(spec.dhparam)
         except (SSL.Error, OSError) as error:
             raise TlsFailed(f"(tls_dhparam): could not read dh_parameters {spec.dhparam}: {reason(error)}") from None
     return made
+
+
+def _choose_groups(made: SSL.Context, names: str) -> None:
+    """tls_eccurve. pyOpenSSL has a public way for single curves of the old kind only."""
+    if names in ("", "auto"):
+        return
+    lib: Any = SSL._lib  # type: ignore[attr-defined]
+    if lib.SSL_CTX_set1_curves_list(made._context, names.encode("latin-1")) != 1:
+        lib.ERR_clear_error()
+        raise TlsFailed(f"(tls_eccurve): unknown curve name '{names}'")
+
+
+def _dh_bits(path: str) -> int:
+    """The size of the Diffie-Hellman parameters in a PEM file; 0 for what cannot be read, which loading will say."""
+    from cryptography.hazmat.primitives.asymmetric.dh import DHParameters
+    from cryptography.hazmat.primitives.serialization import load_pem_parameters
+
+    try:
+        with open(path, "rb") as file:
+            found = load_pem_parameters(file.read())
+    except (OSError, ValueError):
+        return 0
+    return found.parameter_numbers().p.bit_length() if isinstance(found, DHParameters) else 0
 
 
 def _apply_options(made: SSL.Context, text: str) -> None:

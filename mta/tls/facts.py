@@ -22,6 +22,8 @@ def tls_info(connection: SSL.Connection, *, verified: bool, sni: str = "") -> Tl
     info = TlsInfo(
         cipher=cipher, cipher_std=standard, version=version, bits=bits, certificate_verified=verified, sni=sni
     )
+    # pyOpenSSL offers this nowhere in public
+    info.resumed = bool(SSL._lib.SSL_session_reused(connection._ssl))  # type: ignore[attr-defined]
     peer = connection.get_peer_certificate(as_cryptography=True)
     if peer is not None:
         info.peer_certificate = peer.public_bytes(Encoding.DER)

@@ -16,7 +16,7 @@ from mta.scope.expansion import HostList, Tainted
 from mta.scope.options import MainOptions
 from mta.scope.scope import Scope
 from mta.text.lists import split_list
-from mta.tls.contexts import Spec, context, file_option
+from mta.tls.contexts import Contexts, Spec, context, file_option
 from mta.tls.errors import TlsFailed, reason
 from mta.tls.facts import tls_info
 from mta.tls.stream import TlsSocket
@@ -79,12 +79,27 @@ class ServerTls:
             and not session.failure
             and (connection.get_peer_certificate(as_cryptography=True) is not None)
         )
+        if not connection.get_alpn_proto_negotiated() and _matches(self.options.hosts_require_alpn, scope):
+            stream.close()
+            raise TlsFailed("(SSL_accept): required ALPN not negotiated")
         info = tls_info(connection, verified=verified, sni=session.sni)
         info.on_connect = on_connect
         if session.sni:
             info.sni = Tainted(session.sni)
         scope.peer.tls = info
         return stream
+
+    def prepare(self, scope: Scope) -> Contexts | None:
+        """Contexts to make before workers are forked: with session resumption all must know the same ticket keys."""
+        if self.options.tls_resumption_hosts is None:
+            return None
+        for verify in ("", "try"):
+            try:
+                self._context(scope, _Session(self, scope, verify, ()))
+            except TlsFailed:
+                break  # told of when a client comes
+        found: Contexts | None = scope.services.state.get("tls.contexts")
+        return found
 
     def check(self, scope: Scope) -> str:
         """Why no TLS can be offered now ("" for none): certificates that cannot be read."""
@@ -121,6 +136,9 @@ class ServerTls:
             crl=crl,
             dhparam=file_option(options.tls_dhparam, scope, "tls_dhparam"),
             hostname=scope.peer.active_hostname or options.primary_hostname,
+            eccurve=_expanded(options.tls_eccurve, scope, "tls_eccurve"),
+            dh_max_bits=options.tls_dh_max_bits,
+            resumption=_matches(options.tls_resumption_hosts, scope),
         )
         return context(scope.services.state, spec, _prepare)
 

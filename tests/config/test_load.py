@@ -94,7 +94,7 @@ def test_main_options(tmp_path: Path, line: str, name: str, value: Any) -> None:
 FAULTS = [
     ("qualify_domian = x", ['1: main option "qualify_domian" unknown (did you mean "qualify_domain"?)']),
     ("spool_wireformat", ['1: option "spool_wireformat" is not implemented in mta yet']),
-    ("mysql_servers = x", ['1: option "mysql_servers" is not implemented in mta yet']),
+    ("oracle_servers = x", ['1: option "oracle_servers" is not implemented in mta yet']),
     ("a = b\nb = c\nqueue_only = maybe", ['1: main option "a" unknown', '2: main option "b" unknown', "3: queue_only"]),
     ("qualify_domain = a\nqualify_domain = b", ['2: "qualify_domain" option set for the second time']),
     ("no_qualify_domain", ['1: negation prefix applied to a non-boolean option "qualify_domain"']),

@@ -58,6 +58,7 @@ def scope(**options: Any) -> Scope:
     made.site.options.primary_hostname = "mx.test.ex"
     made.site.options.openssl_options = ""
     made.site.options.tls_alpn = text("smtp:esmtp")
+    made.site.options.tls_eccurve = text("auto")
     made.peer.address = "192.0.2.1"
     for name, value in options.items():
         setattr(made.site.options, name, value)

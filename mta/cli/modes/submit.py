@@ -157,6 +157,6 @@ class Arrivals:
         from mta.transport.remote.pool import close_idle
 
         give_up_root(self._call.runtime())
-        options = DeliverOptions(no_delivery=self._call.arguments.no_delivery, local_only=how == "qs")
+        options = DeliverOptions(no_delivery=self._call.arguments.no_delivery, queue_smtp=how == "qs")
         deliver_message(self._call.runtime(), message_id, options)
         close_idle(self._call.runtime().services)

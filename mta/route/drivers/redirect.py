@@ -121,7 +121,8 @@ class Redirect:
             return Declined(":unknown:")
         allowed = self.allow_fail if item.kind == "fail" else self.allow_defer
         if not allowed:
-            return RouteDeferred(f'error in redirect data: ":{item.kind}:" is not permitted')
+            shown = f":{item.kind}: {item.text.partition(',')[0]}".rstrip(" ")
+            return RouteDeferred(f'error in redirect data: "{shown}" is not permitted')
         code, text = self._code(item, scope)
         if item.kind == "fail":
             return Failed(item.text or "forced failure", smtp_message=text or "forced failure", code=code)
