@@ -16,6 +16,17 @@ from mta.acl.verify_options import BadVerify, parse_verify
 from mta.errors import ConfigError
 
 
+def notes(acls: Mapping[str, Acl]) -> list[ConfigError]:
+    """What works and should be written otherwise."""
+    return [
+        ConfigError(clause.note, clause.where)
+        for acl in acls.values()
+        for statement in acl.statements
+        for clause in statement.clauses
+        if clause.note
+    ]
+
+
 def misplaced(acls: Mapping[str, Acl], options: Mapping[str, str]) -> list[ConfigError]:
     """``options``: point -> name of the ACL that runs there. ACLs that ``acl =`` names are followed."""
     found = []

@@ -111,6 +111,9 @@ def _clause(verb: str, line: str, rest: str, where: Where) -> Clause:
         raise ConfigError(f'error in ACL: ACL error: "endpass" is not allowed with "{verb}"', where)
     after = rest[match.end() :]
     if name == "set":
+        if after.startswith("$"):  # as an example of the manual's DMARC chapter has it; Exim refuses it
+            after = after[1:]
+            clause.note = 'no "$" is wanted after "set"'
         clause.variable, after = _set_variable(after, where)
     if kind.needs_value:
         if not after.startswith("="):

@@ -5,8 +5,10 @@ The result stays in ``message.acl_memory["spf"]``, where dmarc_status and authre
 
 from __future__ import annotations
 
+import re
+
 from mta.acl.run import Run
-from mta.acl.statements import Result
+from mta.acl.statements import Clause, Result
 from mta.emailauth.spf import BEST_GUESS, SpfResult, check_spf, wanted
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
@@ -21,6 +23,14 @@ def run_spf(run: Run, argument: str, *, best_guess: bool) -> Result:
     """Evaluate (once a message), set ``$spf_...``, and match the result against the list."""
     found = sender_policy(run.scope, best_guess=best_guess)
     return Result.OK if wanted(found.result, split_list(argument)) else Result.FAIL
+
+
+def note_old_names(clause: Clause) -> None:
+    """Names of results that Exim 4.83 replaced and 4.91 removed (they still match)."""
+    words = re.findall(r"err_(?:temp|perm)\b", clause.source)
+    if words:
+        new = {"err_temp": "temperror", "err_perm": "permerror"}[words[0]]
+        clause.note = f'"{words[0]}" is deprecated since Exim 4.83 and was removed in 4.91: write "{new}"'
 
 
 def sender_policy(scope: Scope, *, best_guess: bool) -> SpfResult:

@@ -53,6 +53,7 @@ class Clause:
     is_modifier: bool = False
     expands: bool = True  # the argument is expanded before act is called
     act: Act | None = None  # None: message, log_message, endpass, which the statement itself looks at
+    note: str = ""  # what a lint says of it though it works
 
     @property
     def label(self) -> str:

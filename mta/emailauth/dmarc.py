@@ -63,6 +63,13 @@ class DmarcResult:
         return self.record.domain if self.record is not None else self.author_domain
 
 
+def dkim_word(result: DkimResult) -> str:
+    """A signature's result in the words of RFC 8601: Exim's "invalid" is temperror or permerror."""
+    if result.status == "invalid":
+        return "temperror" if result.temporary else "permerror"
+    return result.status
+
+
 def evaluate(
     asker: Asker,
     author_domain: str,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from mta.emailauth.dmarc import DmarcResult
+from mta.emailauth.dmarc import DmarcResult, dkim_word
 from mta.text.ascii import to_bytes
 
 RESULTS = {"pass": 0, "softfail": 2, "neutral": 3, "temperror": 4, "permerror": 5, "none": 6, "fail": 7}
@@ -33,7 +33,7 @@ def history(result: DmarcResult, *, job: str, reporter: str, received: int, ip: 
         lines.append(("spf", RESULTS.get(result.spf.result, UNKNOWN)))
     for one in result.dkim:
         signature = f"{one.domain} {one.selector}" if one.selector else one.domain
-        lines.append(("dkim", f"{signature} {RESULTS.get(one.status, UNKNOWN)}"))
+        lines.append(("dkim", f"{signature} {RESULTS.get(dkim_word(one), UNKNOWN)}"))
     lines += [("pdomain", result.used_domain), ("policy", POLICIES.get(result.status, UNKNOWN))]
     lines += [("rua", uri) for uri in record.rua] or [("rua", "-")]
     lines += [

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from mta.emailauth.dmarc import DmarcResult
+from mta.emailauth.dmarc import DmarcResult, dkim_word
 
 BUSY_SECONDS = 2.0
 MAX_SIGNATURES = 20  # of one message
@@ -93,7 +93,7 @@ def keep(path: str, result: DmarcResult, *, ip: str, received: int, mail_from: s
         spf.domain if spf else "",
         "helo" if spf is not None and spf.identity == "helo" else "mfrom",
         spf.result if spf else "none",
-        [[one.domain, one.selector, one.status] for one in result.dkim[:MAX_SIGNATURES]],
+        [[one.domain, one.selector, dkim_word(one)] for one in result.dkim[:MAX_SIGNATURES]],
         ("policy_test_mode" if record.t else "sampled_out") if result.sampled_out else "",
     )
     with _open(path) as connection:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mta.acl.lint import notes
 from mta.acl.parser import parse_acls
 from mta.emailauth import dmarc_results
-from mta.errors import ConfigError
+from mta.errors import ConfigError, ExpansionFailed
 from mta.expand.compiler import compile_text
 from mta.mail.authentication import DkimResult
 from mta.mail.headers import Header
@@ -326,3 +327,23 @@ def test_it_is_a_condition_of_the_file() -> None:
     errors: list[ConfigError] = []
     parse_acls(lines("r:\n accept !dmarc_status = reject\n control = dmarc_disable_verify"), errors)
     assert errors == []
+
+
+def test_dmarc_15_a_dollar_after_set_is_passed_over() -> None:
+    text = " accept dmarc_status = quarantine\n set $acl_m_quarantine = 1"
+    made = receiving("quarantine.org")
+    assert made.run(text, "data").ruling is A
+    assert value(made, "$acl_m_quarantine") == "1"
+    assert [note.message for note in notes(made.acls)] == ['no "$" is wanted after "set"']
+
+
+def test_dmarc_15_a_wrong_name_is_told() -> None:
+    with pytest.raises(ExpansionFailed) as caught:
+        value(receiving(), "$domain_used_domain")
+    assert str(caught.value) == 'unknown variable name "domain_used_domain"'
+
+
+def test_dmarc_06_lint_tells_of_the_old_name() -> None:
+    made = receiving()
+    made.run(" accept dmarc_status = error : reject", "data")
+    assert [note.message for note in notes(made.acls)] == ['"error" became "temperror" in Exim 4.83']

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mta.acl.lint import notes
 from mta.acl.parser import parse_acls
 from mta.errors import ConfigError
 from mta.expand.compiler import compile_text
@@ -226,3 +227,10 @@ def test_it_is_a_condition_of_the_file() -> None:
     errors: list[ConfigError] = []
     parse_acls(lines("r:\n accept spf = pass\n accept !spf_guess = fail"), errors)
     assert errors == []
+
+
+def test_spf_04_lint_tells_of_old_names() -> None:
+    made = checking("user@temp.test")
+    made.run(" accept spf = pass : err_temp\n accept spf_guess = err_perm\n accept spf = temperror")
+    assert [note.message.partition(" ")[0] for note in notes(made.acls)] == ['"err_temp"', '"err_perm"']
+    assert notes(made.acls)[0].message.endswith('write "temperror"')

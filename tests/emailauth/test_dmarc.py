@@ -356,3 +356,15 @@ def test_dmarc_reports_to_strangers_need_their_word() -> None:
     good, refused = destinations("example.com", uris, Discovery(TableAsker(table)))
     assert good == ["a@example.com", "b@sub.example.com", "c@collector.org"]
     assert refused == ["d@other.org", "e@unasked.net"]
+
+
+def test_dmarc_12_invalid_signatures_are_errors_of_a_kind() -> None:
+    record = DmarcRecord("none", domain="e.com")
+    signatures = [
+        DkimResult("invalid", "e.com"),
+        DkimResult("invalid", "e.com", temporary=True),
+        DkimResult("odd", "e.com"),
+    ]
+    found = DmarcResult("none", "e.com", "none", record, dkim=signatures)
+    lines = history(found, job="j", reporter="r", received=1, ip="::1", mail_from="").splitlines()
+    assert [line for line in lines if line.startswith("dkim ")] == ["dkim e.com 5", "dkim e.com 4", "dkim e.com 11"]

@@ -13,7 +13,10 @@ _OLD_NAMES = {"error": "temperror"}  # before 4.83
 
 
 @condition("dmarc_status", DMARC)
-def make(_clause: Clause) -> Act:
+def make(clause: Clause) -> Act:
+    if "error" in [lower(strip(item.removeprefix("!"))) for item in split_list(clause.source)]:
+        clause.note = '"error" became "temperror" in Exim 4.83'
+
     def act(run: Run, argument: str) -> Result:
         status = dmarc_result(run.scope).status
         for item in split_list(argument):

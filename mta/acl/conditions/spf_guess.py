@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mta.acl.points import SENDER_POLICY
 from mta.acl.run import Run
-from mta.acl.sender_policy import run_spf
+from mta.acl.sender_policy import note_old_names, run_spf
 from mta.acl.statements import Act, Clause, Result, condition
 
 
 @condition("spf_guess", SENDER_POLICY)
-def make(_clause: Clause) -> Act:
+def make(clause: Clause) -> Act:
+    note_old_names(clause)
+
     def act(run: Run, argument: str) -> Result:
         return run_spf(run, argument, best_guess=True)
 
