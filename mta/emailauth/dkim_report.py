@@ -10,8 +10,10 @@ _INVALID_WORDS = {"pubkey_unavailable": "permerror"}
 MAX_SHOWN = 300
 
 
-def key_line(result: DkimResult) -> str:
-    """The line that says that a key could not be had; "" when that is not what happened."""
+def failure_line(result: DkimResult) -> str:
+    """The line that is logged of a failure even without dkim_verbose; "" for most."""
+    if result.fault == "signature_incorrect":
+        return "DKIM: validation error: Public key signature verification has failed."
     if not result.fault.startswith("pubkey_") or result.fault == "pubkey_too_short":
         return ""
     return f"DKIM: d={_shown(result.domain)} s={_shown(result.selector)} [failed key import]"

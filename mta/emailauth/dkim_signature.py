@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from mta.emailauth import tags as tag_list
 from mta.emailauth.dkim_canon import BodyForm
-from mta.emailauth.tags import BadTags, decoded, names, number, parse_tags, without_folds
+from mta.emailauth.tags import MAX_NUMBER, BadTags, decoded, names, number, parse_tags, without_folds
 from mta.mail.authentication import DkimResult
-from mta.text.ascii import lower
+from mta.text.ascii import lower, strict_int
 
 MAX_NAMES = 1000  # in h=
 ALGORITHMS = frozenset({"rsa-sha1", "rsa-sha256", "rsa-sha512", "ed25519-sha256"})
@@ -86,8 +86,8 @@ def _read(signature: Signature, arc: bool) -> None:
     _canonicalisation(result, found.get("c", "simple/simple"))
     signature.header_names = [item for item in names(found["h"]) if item]
     _headers_of(signature, arc)
-    result.body_length = number(found, "l")
-    result.created, result.expires = number(found, "t"), number(found, "x")
+    for name in ("l", "t", "x"):
+        number(found, name)
     if 0 <= result.expires <= result.created:
         raise BadTags("x= is not after t=")
     if not arc:
@@ -106,6 +106,9 @@ def _describe(result: DkimResult, found: dict[str, str], arc: bool) -> None:
     result.signature = without_folds(found.get("b", ""))
     result.signature_bits = len(result.signature.rstrip("=")) * 6 // 8 * 8
     result.header_names = without_folds(found.get("h", ""))
+    for name, attribute in (("t", "created"), ("x", "expires"), ("l", "body_length")):
+        value = strict_int(found.get(name, ""), maximum=MAX_NUMBER)
+        setattr(result, attribute, -1 if value is None else value)
     result.copied_headers = found.get("z", "")
     head, _, body = lower(without_folds(found.get("c", ""))).partition("/")
     result.canon_headers, result.canon_body = head or "simple", body or "simple"

@@ -13,6 +13,7 @@ from mta.text.ascii import strict_int
 
 FWS = " \t\r\n"
 MAX_TAGS = 100
+MAX_NUMBER = 10**12
 MAX_LENGTH = 1 << 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -64,7 +65,7 @@ def number(tags: dict[str, str], name: str) -> int:
     text = tags.get(name)
     if text is None:
         return -1
-    value = strict_int(text, maximum=10**12)
+    value = strict_int(text, maximum=MAX_NUMBER)
     if value is None:
         raise BadTags(f"{name}= is no number")
     return value

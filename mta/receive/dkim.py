@@ -69,7 +69,7 @@ def _original(scope: Scope) -> list[str]:
 
 
 def _verify(session: Session) -> None:
-    from mta.emailauth.dkim_report import key_line, verbose_line
+    from mta.emailauth.dkim_report import failure_line, verbose_line
     from mta.emailauth.dkim_verify import verify_message
 
     scope, message = session.scope, session.scope.message
@@ -79,7 +79,7 @@ def _verify(session: Session) -> None:
     )
     message.dkim = answer.results
     for result in answer.results:
-        line = key_line(result)
+        line = failure_line(result)
         if line:
             session.log(line, message.id)
     if answer.not_looked_at:

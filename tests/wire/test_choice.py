@@ -16,7 +16,7 @@ def run(code: str, wish: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("wish", "shown"), [("c", "c"), ("py", "py"), ("", "c")])
 def test_the_wish_is_granted(wish: str, shown: str) -> None:
-    assert run(SHOW, wish).stdout.count(f"'{shown}'") == 3
+    assert run(SHOW, wish).stdout.count(f"'{shown}'") == 4
 
 
 def test_a_missing_twin_is_an_import_error() -> None:
