@@ -14,6 +14,8 @@ _MAXIMUM = 2**63 - 1
 
 def integer(text: str) -> int:
     """A decimal number, maybe signed, with K, M or G behind it; an empty text is 0. 64 bits signed."""
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
     bare = text.lstrip(WHITESPACE)
     if not bare:
         return 0

@@ -26,6 +26,7 @@ TYPES = {
     "envelope-to": "P",
 }
 DELETED = "*"
+_NAME_ENDS = (":", " ", "\t")
 
 
 @dataclass(slots=True)
@@ -66,8 +67,16 @@ class Headers:
 
     def named(self, name: str) -> list[Header]:
         """Lines with this field name, case ignored, in order."""
-        key = lower(name)
-        return [line for line in self if lower(line.name) == key]
+        key, size = lower(name), len(name)
+        return [
+            line
+            for line in self.lines
+            # the character behind the name first: it rules most lines out
+            if line.text[size : size + 1] in _NAME_ENDS
+            and lower(line.text[:size]) == key
+            and line.type != DELETED
+            and (line.text[size] == ":" or len(line.name) == size)
+        ]
 
     def add(self, text: str, *, top: bool = False) -> None:
         """Append (or put on top) one line; a missing final newline is supplied."""
