@@ -61,15 +61,21 @@ def inside(folder: Path) -> None:
     cases = json.loads(path.read_text())
     with subprocess.Popen(["/usr/sbin/nsd", "-d", "-c", str(folder / "nsd" / "nsd.conf")]) as server:
         try:
-            while subprocess.run(
-                ["exim4", "-C", str(folder / "exim.conf"), "-be", "${lookup dnsdb{a=pass.test}}"], capture_output=True
-            ).stdout.startswith(b"Fail"):
-                pass
+            wait_for(folder)
             for case in cases:
                 case["exim"] = ask(folder, case)
         finally:
             server.terminate()
     path.write_text(json.dumps(cases, indent=1) + "\n")
+
+
+def wait_for(folder: Path) -> None:
+    """Until the name server answers Exim."""
+    question = ["exim4", "-C", str(folder / "exim.conf"), "-be", "${lookup dnsdb{a=pass.test}}"]
+    for _ in range(100):
+        if not subprocess.run(question, capture_output=True, check=False).stdout.startswith(b"Fail"):
+            return
+    raise SystemExit("nsd does not answer")
 
 
 def ask(folder: Path, case: dict[str, str]) -> list[str]:
