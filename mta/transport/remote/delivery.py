@@ -28,19 +28,22 @@ def deliver(options: Smtp, transport: Transport, batch: Batch, scope: Scope) -> 
         return outcomes.failed(batch, "message has lines too long for transport")
     out: dict[int, Outcome] = {}
     order = {id(recipient): index for index, recipient in enumerate(batch.recipients)}
-    for group in _groups(options, batch.recipients, scope):
+    for group in _groups(options, batch.recipients, batch.hosts, scope):
         for outcome in _deliver_group(options, transport, batch, scope, group):
             out[order[id(outcome.recipient)]] = outcome
     return [out[index] for index in range(len(batch.recipients))]
 
 
-def _groups(options: Smtp, recipients: list[Recipient], scope: Scope) -> list[list[Recipient]]:
+def _groups(options: Smtp, recipients: list[Recipient], hosts: list[Host], scope: Scope) -> list[list[Recipient]]:
     """What one transaction may carry: at most max_rcpt, one domain without multi_domain."""
     by_domain: dict[str, list[Recipient]] = {}
     multi = options.multi_domain
     one_domain = multi is not None and multi.constant in ("false", "no", "0")
     if multi is not None and multi.constant is None:
         one_domain = multi(scope) not in ("true", "yes", "1")
+    # Under DANE a session is for the domain whose records it was held to (manual chapter 30, multi_domain).
+    dane = options.hosts_try_dane is not None or options.hosts_require_dane is not None
+    one_domain = one_domain or (dane and any(host.dnssec == "yes" for r in recipients for host in r.hosts or hosts))
     for recipient in recipients:
         by_domain.setdefault(recipient.domain if one_domain else "", []).append(recipient)
     size = options.max_rcpt or len(recipients)
