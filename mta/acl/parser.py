@@ -14,7 +14,7 @@ from mta.registry import nearest
 from mta.text.ascii import WHITESPACE, strip
 
 # Names of Exim's that mta does not act on yet.
-PLANNED = frozenset({"atrn_domains", "dcc", "decode", "malware", "mime_regex", "spam"})
+PLANNED = frozenset({"atrn_domains", "dcc"})
 # What ACLs may set beside their own variables (manual section 58.3).
 DKIM_VARIABLES = ("dkim_verify_status", "dkim_verify_reason")
 _LABEL = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*:")
