@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mta.net.records import Tlsa
+from mta.text.ascii import strict_int
 from mta.tls.facts import names_host
 from mta.tls.paths import FAULTS, check_path, issued_by, parse, parse_key, self_issued, signed_by_key
 from mta.wire import dane
@@ -175,12 +176,12 @@ def _has_name(certificate: x509.Certificate, names: Sequence[str]) -> bool:
 
 def parse_record(text: str) -> Tlsa | None:
     """A record in presentation form, ``U S M HEX`` (blanks within the hex allowed); None when it is none."""
-    words = text.split(" ")
-    words = [word for word in words if word]
-    if len(words) < 4 or not all(word.isascii() and word.isdigit() and int(word) < 256 for word in words[:3]):
+    words = [word for word in text.split(" ") if word]
+    usage, selector, matching = (strict_int(word, maximum=255) for word in [*words, "", "", ""][:3])
+    if len(words) < 4 or usage is None or selector is None or matching is None:
         return None
     try:
-        return Tlsa(int(words[0]), int(words[1]), int(words[2]), bytes.fromhex("".join(words[3:])))
+        return Tlsa(usage, selector, matching, bytes.fromhex("".join(words[3:])))
     except ValueError:
         return None
 
