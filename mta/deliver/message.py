@@ -181,6 +181,7 @@ class _Attempt:
             keep = runtime.config.main.preserve_message_logs
             locked.remove(keep_msglog=keep)
             runtime.log.main(line, message.id)
+            books.teller.completed()
             return Result(State.COMPLETED, made=made)
         message.deliver_first_time = False
         one_time.replace_parents(message, books.deferred)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mta.config.runtime import Runtime
 from mta.deliver.retry import RetryBook
+from mta.deliver.telling import Teller
 from mta.log import lines
 from mta.mail.message import NOTIFY_SUCCESS
 from mta.mail.outcome import Outcome, Status
@@ -39,7 +40,11 @@ class Settler:
     timed_out: list[Outcome] = field(default_factory=list)  # to fail at the end
     deferred: list[Outcome] = field(default_factory=list)
     freeze: str = ""  # why the message is to be frozen
+    teller: Teller = field(init=False)
     quiet: set[int] = field(default_factory=set)  # id() of recipients with disable_logging
+
+    def __post_init__(self) -> None:
+        self.teller = Teller(self.runtime, self.locked)
 
     def expect(self, recipient: Recipient) -> None:
         """This recipient's fate will be told."""
@@ -72,6 +77,7 @@ class Settler:
                     line,
                     msglog=f"{outcome.recipient.address}: {outcome.recipient.transport} transport succeeded",
                 )
+                self.teller.delivered(outcome, return_path)
                 self.retry.learn(outcome.recipient, outcome.retry, failed=False)
                 self._note_success(outcome)
             else:
@@ -109,9 +115,10 @@ class Settler:
         late, self.timed_out = self.timed_out, []
         for outcome in reversed(late):
             address = lines.address_text(outcome.recipient, self.runtime.log.selectors)
-            self._log(outcome, f"** {address}: {TIMED_OUT}")
             outcome.status, outcome.errno = Status.FAILED, 0
             outcome.message = f"{outcome.message}: {TIMED_OUT}" if outcome.message else TIMED_OUT
+            self.teller.failed(outcome, self.locked.message.sender)
+            self._log(outcome, f"** {address}: {TIMED_OUT}")
             outcome.response = f"{outcome.response}: {TIMED_OUT}" if outcome.response else ""
             self.failed.append(outcome)
 
@@ -132,6 +139,7 @@ class Settler:
     def fail(self, outcome: Outcome, return_path: str = "", *, log: bool = True) -> None:
         """The recipient is given up; journalled only when its bounce is safe."""
         self.failed.append(outcome)
+        self.teller.failed(outcome, return_path or self.locked.message.sender)
         if not log:
             return
         self._log(

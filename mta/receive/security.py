@@ -9,6 +9,7 @@ from mta.receive.greeting import set_protocol
 from mta.receive.link import SocketLink
 from mta.receive.session import Session
 from mta.receive.verdicts import ask, refuse
+from mta.scope.events import main_event
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command
 from mta.text.ascii import upper
@@ -60,8 +61,11 @@ def begin_tls(session: Session) -> None:
         secure = ServerTls(session.runtime.config).start(link.sock, session.scope, session.timeout)
     except (TlsFailed, Deferred, ExpansionFailed) as error:
         session.log(f"TLS error on connection from {session.who()} {error.message}")
+        main_event(session.scope, "tls:fail:connect", error.message)
         return session.end("tls-failed")
     link.started_tls(secure)
+    if peer.tls.peer_certificate and _refuses_certificate(session, secure.chain()):
+        return session.end("tls-failed")
     peer.tls.on_connect = on_connect
     peer.helo_name = ""
     remembered = session.plan.options.tls_remember_esmtp and peer.esmtp
@@ -75,6 +79,26 @@ def begin_tls(session: Session) -> None:
     session.free_helo = session.free_auth = True
     set_protocol(session)
     return None
+
+
+def _refuses_certificate(session: Session, chain: list[bytes]) -> bool:
+    """The event tls:cert for each certificate, the leaf (depth 0) last; whether the session cannot go on."""
+    tls = session.peer.tls
+    leaf, verified = tls.peer_certificate, tls.certificate_verified
+    for depth in range(len(chain) - 1, -1, -1):
+        tls.peer_certificate = chain[depth]
+        refused = main_event(session.scope, "tls:cert", str(depth))
+        tls.peer_certificate = leaf
+        if refused:
+            session.log(f"[{session.peer.address}] SSL verify denied by event-action: depth={depth}: {refused}")
+            tls.certificate_verified = False
+    required = session.plan.options.tls_verify_hosts
+    if required is None or tls.certificate_verified == verified:
+        return False
+    try:
+        return required.match(session.scope, session.peer.address) is not None
+    except Deferred:
+        return True
 
 
 def _forget_authentication(session: Session) -> None:
@@ -133,9 +157,8 @@ def _exchange(session: Session, authenticator: Authenticator, initial: str | Non
         peer.authenticated_fail_id = Tainted(result.id)
         shown = f" (set_id={result.id})" if result.id else ""
         why = f": {result.log}" if result.log else ""
-        session.log_refusal(
-            f"{authenticator.name} authenticator failed for {session.who()}: {result.code} {result.text}{shown}{why}"
-        )
+        line = f"{authenticator.name} authenticator failed for {session.who()}: {result.code} {result.text}{shown}{why}"
+        session.log_refusal(main_event(session.scope, "auth:fail", f"{result.code} {result.text}") or line)
     session.say(result.code, result.text)
 
 

@@ -16,6 +16,7 @@ from mta.mail.message import Message
 from mta.mail.peer import Peer
 from mta.receive.link import Link
 from mta.receive.plan import Plan, Runtime
+from mta.scope.events import main_event
 from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, render
 from mta.smtp.server import ServerSession
@@ -155,6 +156,7 @@ class Session:
     def syntax_error(self, code: int, text: str, line: str) -> None:
         """A protocol or syntax error: replied to, counted, and the session ended when there are too many."""
         self.synprot_errors += 1
+        main_event(self.scope, "smtp:fail:protocol" if code == 503 else "smtp:fail:syntax", text)
         if "smtp_syntax_error" in self.plan.selectors and code == 501:
             self.log(f'SMTP syntax error in "{line}" {self.id_fields()} {text}')
         elif "smtp_protocol_error" in self.plan.selectors and code == 503:

@@ -10,6 +10,7 @@ from mta.mail.host import Host
 from mta.mail.recipient import Recipient
 from mta.net import records
 from mta.route.base import Answer, Failed, Passed, Rerouted, RouteDeferred, Router
+from mta.scope.events import main_event
 from mta.scope.scope import Scope
 from mta.text.ascii import lower, strict_int, strip
 from mta.text.lists import split_list
@@ -104,15 +105,16 @@ def find_secure(name: str, scope: Scope, wanted: Wanted) -> tuple[list[str], str
     assert resolver is not None
     ipv6 = not (getattr(options, "disable_ipv6", False) or wanted.ipv4_only)
     found = records.addresses(resolver, name, ipv6=ipv6, hosts_file=not wanted.by_dns)
-    _decide(found.status, found.error, name)
+    _decide(found.status, found.error, name, "A", scope)
     secure = "yes" if found.authenticated else "no"
     if wanted.ipv4_prefer:
         return sorted(found.values, key=lambda address: ":" in address), secure
     return list(found.values), secure
 
 
-def _decide(status: str, error: str, name: str) -> None:
+def _decide(status: str, error: str, name: str, kind: str, scope: Scope) -> None:
     if status == "again":
+        main_event(scope, "dns:fail", f"{error or 'SERVFAIL'}:{name}:{kind}")
         raise Deferred(f"{name}: {error}" if error else f"DNS lookup of {name} gave no answer")
 
 
@@ -194,7 +196,7 @@ def mx_hosts(domain: str, router: Router, scope: Scope, wanted: Wanted, *, port:
     resolver = scope.services.resolver
     assert resolver is not None
     found = records.mx(resolver, domain, **widening)
-    _decide(found.status, found.error, domain)
+    _decide(found.status, found.error, domain, "MX", scope)
     if not found.values:
         return MxHosts([], exists=False, dnssec=found.authenticated, asked=found.asked)
     if all(name in ("", ".") for _, name in found.values):

@@ -313,7 +313,11 @@ class MainOptions:
     drop_cr: bool = option("bool", False)
     notifier_socket: Expansion | None = option("expanded", "$spool_directory/exim_daemon_notify")
     perl_taintmode: bool = option("bool", False)
+    # events
+    event_action: Expansion | None = option("expanded")
     # mta's own
+    event_python: str | None = option("string")  # module.function, called with a dict for each event
+    event_log: Expansion | None = option("expanded")  # a file that gets one JSON line an event
     dns_nameservers: tuple[str, ...] = option("string_list", ())  # host or host::port; () those of resolv.conf
     smtp_workers: int = option("int", 0)  # processes; 0: as many as there are cores
     smtp_threads_min_spare: int = option("int", 4)  # idle threads that each worker keeps
@@ -332,6 +336,8 @@ class MainOptions:
 OWN_OPTIONS = frozenset(
     {
         "dns_nameservers",
+        "event_log",
+        "event_python",
         "smtp_workers",
         "smtp_threads_min_spare",
         "smtp_threads_max",

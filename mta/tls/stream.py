@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from mta.tls.errors import reason
@@ -43,6 +44,11 @@ class TlsSocket:
     def pending(self) -> int:
         """Bytes that are decrypted and not yet received: a poll of the socket does not see them."""
         return self._connection.pending()
+
+    def chain(self) -> list[bytes]:
+        """The other side's certificates in DER, its own first; with what was found locally where they hold."""
+        found = self._connection.get_verified_chain() or self._connection.get_peer_cert_chain() or []
+        return [one.to_cryptography().public_bytes(Encoding.DER) for one in found]
 
     def recv(self, size: int) -> bytes:
         """Some bytes; b"" when the other side has ended its stream."""

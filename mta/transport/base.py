@@ -29,6 +29,9 @@ class TransportOptions:
     debug_print: Expansion | None = option("expanded")
     delivery_date_add: bool = option("bool", False)
     disable_logging: bool = option("bool", False)
+    event_action: Expansion | None = option("expanded")
+    event_log: Expansion | None = option("expanded")  # our own: a file that gets one JSON line an event
+    event_python: str | None = option("string")  # our own: module.function, called with a dict
     envelope_to_add: bool = option("bool", False)
     group: Expansion | None = option("group")
     headers_add: tuple[Expansion, ...] = option("header_items", (), joins="list")
@@ -45,6 +48,7 @@ class TransportOptions:
     return_path_add: bool = option("bool", False)
     shadow_condition: Expansion | None = option("expanded")
     shadow_transport: str | None = option("string")
+    tpda_delivery_action: Expansion | None = option("expanded")  # the old name of event_action for msg:delivery
     transport_filter: str | None = option("string")  # split into arguments before it is expanded
     transport_filter_timeout: float = option("time", 300.0)
     user: Expansion | None = option("user")

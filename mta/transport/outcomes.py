@@ -38,6 +38,8 @@ RETRY_NOT_DUE = -54
 HOST_LOCAL = -50
 HELO_FAILED = -27
 HOST_LOOKUP = -32
+EVENT_REFUSED = -58
+_OWN_WORDS = {EVENT_REFUSED: "Event requests alternate response"}
 
 
 def local_retry_key(transport: Transport, recipient: Recipient) -> str:
@@ -93,7 +95,8 @@ def host_error_text(host: Host, port: int, message: str, errno: int, *, show_por
     """``H=name [address]: what went wrong``, the log line of one host's failure (and of hints, without the port)."""
     place = f"H={host.name} [{host.address}]" + (f":{port}" if show_port else "")
     if not message:
-        return f"{place} {os.strerror(errno)}" if errno > 0 else place
+        words = os.strerror(errno) if errno > 0 else _OWN_WORDS.get(errno, "")
+        return f"{place} {words}" if words else place
     return f"{place}: {message}" + (f": {os.strerror(errno)}" if errno > 0 else "")
 
 

@@ -24,6 +24,8 @@ def make(_clause: Clause) -> Act:
                 return Result.OK
             text = rest
         line = log_text(text.lstrip(WHITESPACE))
+        if run.scope.message.id:
+            line = f"{run.scope.message.id} {line}"
         if "panic" in names:  # a line of the panic log goes to the main log, too
             names = [name for name in names if name != "main"]
         for name in names:

@@ -110,7 +110,8 @@ def _host_address(scope: Scope) -> str:
 
 
 def _host_port(scope: Scope) -> str:
-    return scope.vars.get("host_port", "0") if scope.host is None else str(scope.host.port)
+    # a host without a port of its own is reached at the transport's, which stands among the variables
+    return str(scope.host.port) if scope.host is not None and scope.host.port else scope.vars.get("host_port", "0")
 
 
 variable("local_part", _local_part)

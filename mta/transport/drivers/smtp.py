@@ -91,6 +91,7 @@ class Smtp:
     tls_verify_cert_hostnames: HostList | None = option("host_list", "*")
     tls_verify_certificates: Expansion | None = option("expanded", "system")
     tls_verify_hosts: HostList | None = option("host_list")
+    tpda_host_defer_action: Expansion | None = option("expanded")  # the old name of event_action for msg:host:defer
 
     def check_options(self, transport: Transport) -> str | None:
         """What is wrong with the options taken together, or None."""

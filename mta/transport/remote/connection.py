@@ -54,6 +54,7 @@ class Connection:
     host: Host
     port: int
     stream: Any  # a socket, or a TLS connection with settimeout, recv, send and close
+    transport: str = ""  # the instance that opened it
     local_address: str = ""
     local_port: int = 0
     extensions: Extensions = field(default_factory=Extensions)
@@ -70,6 +71,7 @@ class Connection:
     idle_since: float = 0.0
     reader: ReplyReader = field(default_factory=ReplyReader)
     replies: deque[Reply] = field(default_factory=deque)
+    on_close: Any = None  # called once when the connection is closed: the event tcp:close
     release: Any = None  # called once when the connection is closed (serialize_hosts)
     _receive_timeout: float = -1.0
     _send_timeout: float = -1.0
@@ -193,6 +195,9 @@ class Connection:
         except OSError:
             return
         finally:
+            told, self.on_close = self.on_close, None
+            if told is not None:
+                told()
             release, self.release = self.release, None
             if release is not None:
                 release()

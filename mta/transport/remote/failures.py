@@ -36,6 +36,7 @@ class Trouble:
     code: int = 0  # of the reply, when there was one
     connecting: bool = False
     shows_host: bool = True
+    logs_host: bool = False  # a log line for the host although the address's own has no H=
     response: str = ""
     tls_result: str = ""  # of RFC 8460 4.3, where DANE or MTA-STS was not satisfied
 

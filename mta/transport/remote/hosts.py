@@ -15,6 +15,7 @@ from itertools import groupby
 from mta.errors import MtaError
 from mta.mail.host import Host
 from mta.net import records
+from mta.scope.events import transport_event
 from mta.scope.scope import Scope
 from mta.text.ascii import is_digits, strict_int, strip
 from mta.text.lists import split_list
@@ -128,6 +129,7 @@ def _addresses_of(host: Host, lookup: Lookup, scope: Scope) -> Iterator[Host]:
         search_parents=lookup.search_parents,
     )
     if not found.ok:
+        transport_event(scope, scope.transport, "dns:fail", f"{found.error or found.status}:{host.name}:A")
         raise HostsFailed(f"failed to lookup IP address for {host.name}", HOST_LOOKUP, f"R:{host.name}")
     for address in found.values:
         # Secure addresses do not make a host secure whose MX record was not.

@@ -9,17 +9,19 @@ import errno
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mta.errors import ExpansionFailed, ForcedFail
 from mta.mail.host import Host
 from mta.mail.outcome import Outcome, RetryFact, Status
 from mta.mail.recipient import Recipient
+from mta.scope.events import transport_event
 from mta.scope.scope import Scope
 from mta.transport import content
 from mta.transport.base import Batch, Transport
 from mta.transport.outcomes import RETRY_NOT_DUE, UNKNOWN
-from mta.transport.remote import session
+from mta.transport.remote import session, telling
 from mta.transport.remote.assurance import assurance_for
 from mta.transport.remote.connection import Connection
 from mta.transport.remote.conversation import Answers, Letter, transact
@@ -58,6 +60,7 @@ class Run:
     skipped: int = 0
     expired: int = 0  # skipped, and past their final cut-off
     failed_for_good: bool = False
+    blamed: dict[int, Trouble] = field(default_factory=dict)  # what the last host tried had against a recipient
 
     def __post_init__(self) -> None:
         self.pending = list(range(len(self.recipients)))
@@ -150,6 +153,7 @@ class Run:
                 connection.release = release.release if release is not None else None
                 fresh = True
             self.scope.tls_out = connection.tls
+            connection.on_close = partial(transport_event, self.scope, self.transport.name, "tcp:close")
             was_used = connection.messages > 0
             recipients = [self.recipients[index] for index in self.pending]
             try:
@@ -253,6 +257,8 @@ class Run:
         if trouble is not None and not trouble.permanent and trouble.reach in (Reach.HOST, Reach.MESSAGE):
             self.batch.log_host_error(host, port, trouble.message, trouble.errno)
             self.facts.append(trouble.fact(keys.host if trouble.reach == Reach.HOST else keys.message, host))
+            if trouble.reach == Reach.HOST:
+                telling.host_deferred(self, trouble)
         if trouble is None or trouble.reach != Reach.HOST:
             self.facts.append(RetryFact(keys.host, False))
         still = []
@@ -269,7 +275,9 @@ class Run:
             outcome.tls = connection.tls
             if own.reach == Reach.RECIPIENT and not own.permanent:
                 outcome.retry.append(own.fact(self._recipient_key(recipient, own), host))
+                telling.tell(self, recipient, "msg:rcpt:host:defer", own.message, outcome.more_errno)
             self.outcomes[index] = outcome
+            self.blamed[index] = own
             if not own.permanent:
                 still.append(index)
         self.pending = still
@@ -284,11 +292,16 @@ class Run:
         """A host where no transaction began: all that are pending share the failure."""
         if trouble.reach == Reach.HOST:
             # A host that was never reached has its line, an address turned away by AUTH has only its own.
-            if trouble.shows_host or trouble.connecting or trouble.message.startswith("failed to expand helo"):
+            own_line = trouble.logs_host or trouble.message.startswith("failed to expand helo")
+            if trouble.shows_host or trouble.connecting or own_line:
                 self.batch.log_host_error(host, port, trouble.message, trouble.errno)
+            if trouble.tls_result and not trouble.tls_result.startswith("sts-"):
+                telling.tell(self, self.recipients[self.pending[0]], "dane:fail", trouble.tls_result, trouble.errno)
+            telling.host_deferred(self, trouble)
             self.facts.append(trouble.fact(keys.host, host))
         for index in self.pending:
             self.outcomes[index] = self._outcome(self.recipients[index], trouble, host, port)
+            self.blamed[index] = trouble
 
     def _outcome(self, recipient: Recipient, trouble: Trouble, host: Host, port: int) -> Outcome:
         outcome = Outcome(recipient, Status.FAILED if trouble.permanent else Status.DEFERRED, trouble.message)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mta.errors import ExpansionFailed, MtaError
+from mta.scope.events import main_event, transport_event
 from mta.scope.scope import Scope
 from mta.tls.assurance import Assurance
 from mta.transport.outcomes import TLS_REQUIRED
@@ -34,6 +35,7 @@ def start(
             message = f"failed to expand a TLS option: {error.message}"
         else:
             message = getattr(error, "message", "") or str(error)
+        main_event(scope, "tls:fail:connect", message)
         if may_fall_back:
             connection.close()
             raise TlsFailed(message) from None
@@ -44,6 +46,26 @@ def start(
     connection.switched_to(stream)
     connection.tls = info
     scope.tls_out = info
+    _show_certificates(connection, driver, scope, required=assurance is not None)
+
+
+def _show_certificates(connection: Connection, driver: Smtp, scope: Scope, *, required: bool) -> None:
+    """The event tls:cert for each certificate, the leaf (depth 0) last; one that is refused is not verified."""
+    info = connection.tls
+    assert info is not None
+    leaf, chain = info.peer_certificate, connection.stream.chain() if info.peer_certificate else []
+    for depth in range(len(chain) - 1, -1, -1):
+        info.peer_certificate = chain[depth]
+        refused = transport_event(scope, connection.transport, "tls:cert", str(depth))
+        info.peer_certificate = leaf
+        if not refused:
+            continue
+        host = connection.host
+        scope.services.log_main(f"[{host.address}] SSL verify denied by event-action: depth={depth}: {refused}")
+        info.certificate_verified = False
+        verify = driver.tls_verify_hosts
+        if required or (verify is not None and verify.match(scope, host.address, host.name) is not None):
+            raise HostTrouble(Trouble("TLS session failure: certificate refused by event_action", TLS_FAILED))
 
 
 __all__ = ["TLS_FAILED", "TLS_REQUIRED", "TlsFailed", "start"]

@@ -5,12 +5,14 @@ Raises HostTrouble. TLS and AUTH are behind ``secure`` and ``login``, which know
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from mta.errors import ExpansionFailed, ForcedFail
 from mta.mail.host import Host
 from mta.mail.peer import TlsInfo
 from mta.net import sockets
+from mta.scope.events import NO_CONNECTION, transport_event
 from mta.scope.expansion import HostList
 from mta.scope.scope import Scope
 from mta.smtp.extensions import Extensions, parse_ehlo
@@ -20,7 +22,7 @@ from mta.transport.bsmtp import one_line
 from mta.transport.outcomes import AUTH_FAILED, HELO_FAILED, TLS_REQUIRED, UNKNOWN
 from mta.transport.remote import login, secure
 from mta.transport.remote.assurance import assurance_for
-from mta.transport.remote.connection import Connection, Lost
+from mta.transport.remote.connection import Connection, Lost, reply_text
 from mta.transport.remote.failures import HostTrouble, Reach, Trouble, from_lost, from_os_error, from_reply
 from mta.transport.remote.hosts import is_ip
 
@@ -74,6 +76,10 @@ def _open(
     *,
     clear: bool,
 ) -> Connection:
+    scope.host = host
+    scope.vars["host_port"] = str(port)
+    if transport_event(scope, name, "tcp:connect"):
+        raise HostTrouble(Trouble("", NO_CONNECTION, connecting=True, shows_host=False))
     try:
         sock = sockets.connect(
             host.address, port, driver.connect_timeout, interface=interface, keepalive=driver.keepalive
@@ -81,12 +87,13 @@ def _open(
     except OSError as error:
         raise HostTrouble(from_os_error(error)) from None
     sock.settimeout(None)
-    connection = Connection(host, port, sock)
+    connection = Connection(host, port, sock, name)
     try:
         connection.local_address, connection.local_port = sock.getsockname()[:2]
         scope.vars["sending_ip_address"] = connection.local_address
         scope.vars["sending_port"] = str(connection.local_port)
         scope.tls_out = TlsInfo()
+        connection.on_close = partial(transport_event, scope, name, "tcp:close")
         _negotiate(connection, driver, name, scope, assurance, clear=clear)
     except Lost as lost:
         connection.close()
@@ -111,14 +118,18 @@ def _negotiate(
     banner = connection.reply(timeout, "initial connection")
     if banner.code // 100 != 2:
         raise HostTrouble(from_reply(banner, "initial connection"))
+    forced = transport_event(scope, name, "smtp:connect", reply_text(banner))
+    if forced:
+        why = f"deferred by smtp:connect event expansion: {forced}"
+        raise HostTrouble(Trouble(why, HELO_FAILED, shows_host=False, logs_host=True))
     helo = _helo_data(driver, scope)
-    _say_hello(connection, driver, helo, scope)
+    _say_hello(connection, driver, name, helo, scope)
     required = assurance is not None or matches(driver.hosts_require_tls, scope, host)
     if not on_connect and not clear and "STARTTLS" in connection.extensions:
         if required or not matches(driver.hosts_avoid_tls, scope, host):
             _start_tls(connection, driver, scope, assurance, required=required)
             if connection.tls is not None:
-                _say_hello(connection, driver, helo, scope)
+                _say_hello(connection, driver, name, helo, scope)
         offered = True
     else:
         offered = clear
@@ -144,12 +155,13 @@ def _helo_data(driver: Smtp, scope: Scope) -> str:
         ) from None
 
 
-def _say_hello(connection: Connection, driver: Smtp, helo: str, scope: Scope) -> None:
+def _say_hello(connection: Connection, driver: Smtp, name: str, helo: str, scope: Scope) -> None:
     timeout = driver.command_timeout
     lmtp = driver.protocol == "lmtp"
     if lmtp or not matches(driver.hosts_avoid_esmtp, scope, connection.host):
         word = f"{'LHLO' if lmtp else 'EHLO'} {helo}"
         reply = connection.command(word, timeout)
+        transport_event(scope, name, "smtp:ehlo", reply_text(reply))
         if reply.code // 100 == 2:
             connection.esmtp = True
             connection.extensions = parse_ehlo(reply)
@@ -188,6 +200,8 @@ def _log_in(connection: Connection, driver: Smtp, scope: Scope) -> None:
         why = "authentication required but authentication support was not offered by the server"
     else:
         why = login.authenticate(connection, driver, scope)
+        if not connection.authenticator:
+            why = transport_event(scope, connection.transport, "auth:fail", why) or why
         if connection.authenticator:
             return
     if required:
