@@ -65,7 +65,9 @@ class SpfResult:
         form = _COMMENTS.get(self.result)
         if form is None:
             return ""
-        return f"{self.receiver}: " + form.format(domain=self.domain, ip=self.ip, problem=self.problem)
+        # the problem quotes the stranger's record, and all this stands in a comment of a header line
+        problem = re.sub(r"([()\\])", r"\\\1", self.problem)
+        return f"{self.receiver}: " + form.format(domain=self.domain, ip=self.ip, problem=problem)
 
     @property
     def received(self) -> str:

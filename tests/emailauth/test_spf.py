@@ -124,3 +124,8 @@ def test_ipv4_in_ipv6_is_ipv4() -> None:
         TableAsker({"example.com": "v=spf1 ip4:192.0.2.1 -all"}), "::ffff:192.0.2.1", "a@example.com", "h"
     )
     assert (found.result, found.ip) == ("pass", "192.0.2.1")
+
+
+def test_spf_06_a_record_cannot_end_the_comment() -> None:
+    found = check_spf(TableAsker({"example.com": "v=spf1 x)client-ip=9.9.9.9;("}), "192.0.2.1", "a@example.com", "h")
+    assert r"found: x\)client-ip=9.9.9.9;\()" in found.received
