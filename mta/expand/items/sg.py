@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mta.errors import ExpansionFailed
-from mta.expand.base import items
+from mta.expand.base import Closure, items
 from mta.expand.nodes import MAX_RESULT, Node, isolated
 from mta.expand.parser import Parser
 from mta.expand.regex import regex_of
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
+from mta.text.patterns import pattern
 
 
 @items.register("sg")
@@ -20,6 +21,9 @@ def parse(parser: Parser, name: str) -> Node:
     replacement = isolated(arguments[2])
     # the replacement is expanded a second time, with the captures set
     ready = compile_text(arguments[2].constant) if arguments[2].constant is not None else None
+    plain = pattern(arguments[1].constant).literal if _compiles(arguments[1].constant) else None
+    if plain is not None and ready is not None and ready.constant is not None:
+        return Node(_replacing(subject, plain, ready.constant))
 
     def run(scope: Scope) -> str:
         text, pattern = subject(scope), regex(scope)
@@ -51,3 +55,28 @@ def parse(parser: Parser, name: str) -> Node:
         return "".join(out)
 
     return Node(run)
+
+
+def _compiles(source: str | None) -> bool:
+    if source is None:
+        return False
+    try:
+        pattern(source)
+    except ExpansionFailed:
+        return False
+    return True
+
+
+def _replacing(subject: Closure, old: str, new: str) -> Closure:
+    """Plain text for plain text, which most uses are."""
+
+    def run(scope: Scope) -> str:
+        text = subject(scope)
+        if text.__class__ is Tainted and text:
+            scope.tainted = True
+        changed = text.replace(old, new)
+        if len(changed) > MAX_RESULT:
+            raise ExpansionFailed("expanded string is too long")
+        return changed
+
+    return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mta.errors import ExpansionFailed
 from mta.expand.base import operator
 from mta.scope.scope import Scope
@@ -56,6 +58,7 @@ def strlen(_scope: Scope, text: str, _argument: str) -> str:
     return str(len(text))
 
 
+@lru_cache(maxsize=512)
 def numbers_of(name: str, argument: str, most: int, *, signed: bool = False) -> list[int]:
     """The numbers after an operator's underscore, at most ``most``; ``signed`` lets the first be negative."""
     if not argument:
