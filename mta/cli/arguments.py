@@ -58,7 +58,7 @@ class Arguments:
     dot_ends: bool = True  # false after -i
     extract: bool = False  # -t
     delivery: str = ""  # b, f, i, q, qs: -od
-    errors: str = "p"  # e m p q w: -oe
+    errors: str = "m"  # e m p q w: -oe
     local_error: str | None = None  # -E, with an id or ""
     suppress_fixups: bool = False  # -G
     host_address: str | None = None  # -oMa

@@ -34,7 +34,16 @@ class Arrivals:
             limit = self.runtime.config.main.smtp_accept_queue_per_connection
             loaded = latched or self._loaded()
             latched = loaded and self.runtime.config.main.queue_only_load_latch
-            deliver = not (0 < limit < count or loaded or self._queue_only())
+            why = ""
+            if 0 < limit < count:
+                why = f"more than {limit} messages received in one connection"
+            elif loaded:
+                why = f"load average {os.getloadavg()[0]:.2f}"
+            elif 0 < self.runtime.config.main.smtp_accept_queue < (total := self.total()):
+                why = f"too many connections ({total}, max {self.runtime.config.main.smtp_accept_queue})"
+            deliver = not (why or self._queue_only())
+            if why and "delay_delivery" in self.runtime.log.selectors:
+                self.runtime.log.main(f"no immediate delivery: {why}", message_id)
             if not announce(self.sock, message_id, deliver=deliver) and deliver:
                 self.runtime.log.main("queue manager is busy: left for the next queue run", message_id)
 
@@ -43,8 +52,6 @@ class Arrivals:
     def _queue_only(self) -> bool:
         main = self.runtime.config.main
         if main.queue_only:
-            return True
-        if 0 < main.smtp_accept_queue < self.total():
             return True
         return main.queue_only_file is not None and queue_only_file_is_there(main.queue_only_file)
 

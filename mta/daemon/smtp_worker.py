@@ -83,7 +83,7 @@ def run_smtp_worker(generation: Generation, index: int, bound: list[Bound]) -> i
     if generation.contexts is not None:
         runtime.services.state["tls.contexts"] = generation.contexts
     main = generation.config.main
-    arrivals = Arrivals(runtime, generation.arrivals_socket())
+    arrivals = Arrivals(runtime, generation.arrivals_socket(), generation.scoreboard.total)
     _take_reports(runtime, arrivals)
     worker = SmtpWorker(runtime, generation.scoreboard.row(index), arrivals)
     listeners = [Listener(entry.sock, _server(worker, entry)) for entry in bound]

@@ -84,6 +84,7 @@ class Message:
     allow_unqualified_recipient: bool = False
     local_error: bool = False  # a bounce or warning made here
     dont_deliver: bool = False  # -N: log as if delivered
+    queued_by_acl: bool = False  # control = queue
     freeze_tell: bool = True  # False: control = freeze/no_tell
     queue_first_pass: bool = False  # control = queue/first_pass_route
     fake_response: str = ""  # "reject" or "defer": answer 550 or 450 to an accepted message, with fake_response_text

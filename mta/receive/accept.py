@@ -109,10 +109,10 @@ def prepare(scope: Scope, origin: Origin, rules: Sequence[Rule]) -> bool:
         _rewrite_envelope(scope, rules)
     created = fix_up(message, origin, scope, rules)
     line = received_header(scope)
+    count_size(message)  # what ACLs see is what came, without the line that we add
     if line:
         message.headers.lines.insert(0, Header(line, "P"))
     apply_acl_headers(message)
-    count_size(message)
     return created
 
 
@@ -187,7 +187,7 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
             incoming.abandon()
             return session.reply(refuse(session, "data", verdict, "after DATA", headers=message.headers.text()))
         if verdict.ruling is Ruling.DISCARD:
-            session.discard = "DATA"
+            session.discard, session.discard_why = "DATA", verdict.log_message or verdict.user_message or ""
             message.recipients.clear()
         custom = verdict.user_message
     apply_acl_headers(message)
@@ -204,6 +204,10 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
         return session.say(451, "Temporary local problem - please try later")
     log_received(session.runtime, scope, created=created, chunking=chunking)
     session.peer.transactions += 1
+    if message.frozen:
+        session.log("frozen by ACL", message.id)
+    elif message.queued_by_acl and "delay_delivery" in session.plan.selectors:
+        session.log("no immediate delivery: queued by ACL", message.id)
     session.count_received()
     _answer(session, custom, prdr)
     if not session.pretend:
@@ -221,11 +225,6 @@ def _answer(session: Session, custom: str | None, prdr: bool | None) -> None:
 
 
 def _final(session: Session, custom: str | None, prdr: bool | None) -> Reply:
-    reply = _outcome(session, custom, prdr)
-    return reply._replace(text=session.chunk_note + reply.text) if session.chunk_note else reply
-
-
-def _outcome(session: Session, custom: str | None, prdr: bool | None) -> Reply:
     message = session.scope.message
     if message.fake_response:
         code = 550 if message.fake_response == "reject" else 450
@@ -237,7 +236,7 @@ def _outcome(session: Session, custom: str | None, prdr: bool | None) -> Reply:
         return found.reply()
     if prdr is not None:
         return Reply(250, f"id={message.id} message accepted{'' if prdr else ' for some recipients'}")
-    return Reply(250, f"OK id={message.id}")
+    return Reply(250, f"{session.chunk_note}OK id={message.id}")
 
 
 def _wants_prdr(session: Session) -> bool:
@@ -287,7 +286,8 @@ def _blackhole(session: Session, created: bool, chunking: bool) -> None:
     """Accepted and thrown away: the log says so, the queue never sees it."""
     message = session.scope.message
     log_received(session.runtime, session.scope, created=created, chunking=chunking)
-    session.log(f"=> blackhole ({session.discard or 'RCPT'} ACL discarded recipients)", message.id)
+    why = f": {session.discard_why}" if session.discard == "DATA" and session.discard_why else ""
+    session.log(f"=> blackhole ({session.discard or 'RCPT'} ACL discarded recipients){why}", message.id)
     session.log("Completed", message.id)
 
 

@@ -219,6 +219,8 @@ def offer_of(session: Session) -> Offer:
     options, peer = session.plan.options, session.peer
     limit = size_limit(session)
     offer = Offer(size=limit, eight_bit=options.accept_8bitmime)
+    if session.host_in("limits_advertise_hosts"):
+        offer.limits = _limits(session)
     offer.dsn = session.host_in("dsn_advertise_hosts")
     offer.etrn = options.acl_smtp_etrn is not None
     offer.vrfy = options.acl_smtp_vrfy is not None
@@ -236,6 +238,13 @@ def offer_of(session: Session) -> Offer:
     offer.prdr = options.prdr_enable
     offer.smtputf8 = session.host_in("smtputf8_advertise_hosts")
     return offer
+
+
+def _limits(session: Session) -> str:
+    """The values of LIMITS (RFC 9422 section 4): messages in a connection and recipients of one, where limited."""
+    most, recipients = session.per_connection, session.plan.options.recipients_max
+    values = [("MAILMAX", most), ("RCPTMAX", recipients)]
+    return " ".join(f"{name}={value}" for name, value in values if value > 0)
 
 
 def advertised_mechanisms(session: Session) -> list[str]:

@@ -25,6 +25,7 @@ class Fault(NamedTuple):
 
 TOO_BIG = Fault(552, "Message size exceeds maximum permitted", "size")
 HEADER_TOO_LONG = Fault(552, "Message header is ridiculously long", "header")
+NOT_CRLF = Fault(552, "Message header not CRLF terminated", "crlf")
 LINE_TOO_LONG = Fault(552, "A message header line is too long", "line")
 
 
@@ -59,6 +60,16 @@ class Intake:
         self.body_lines = 0
         self.body_zeros = 0
         self.fault: Fault | None = None
+
+    @property
+    def headers_done(self) -> bool:
+        """Whether the header's end was seen."""
+        return self._head is None
+
+    @property
+    def whole_line(self) -> bool:
+        """Whether the last byte so far ends a line."""
+        return self._whole_line if self._head is None else self._head.endswith(b"\n")
 
     def add(self, data: bytes) -> None:
         """More of the message."""

@@ -29,7 +29,7 @@ def vrfy(session: Session, command: Command) -> None:
     if found.ok:
         return session.say(250, f"<{address}> is deliverable")
     if found.ok is None:
-        return session.say(451, f"Cannot resolve {address} at this time")
+        return session.say(451, f"<{address}> {found.user_message or 'Temporary local problem'}")
     session.log_refusal(f"VRFY failed for {command.argument} {session.id_fields()}")
     return session.say(550, f"<{address}> {found.user_message or 'Unrouteable address'}")
 
@@ -62,8 +62,9 @@ def expn(session: Session, command: Command) -> None:
     address = qualify(parsed.text, options.qualify_recipient or options.qualify_domain or options.primary_hostname)
     found = session.scope.services.verify_address(session.scope, address, is_sender=False, expn=True)
     if found.ok:
-        return session.say(250, found.user_message or f"<{address}>")
-    return session.say(550 if found.ok is False else 451, f"<{address}> {found.user_message or 'Unrouteable address'}")
+        return session.say(250, "\n".join(f"<{child}>" for child in found.children or (address,)))
+    why = "is undeliverable" if found.ok is False else "cannot be resolved at this time"
+    return session.say(553, f"{address} {why}")
 
 
 def etrn(session: Session, command: Command) -> None:

@@ -75,6 +75,7 @@ def obey(session: Session, line: bytes) -> None:
     session.remember(verb)
     COMMANDS[verb](session, command)
     session.last_was_rcpt = verb == "RCPT"
+    session.last_was_refused_mail = verb == "MAIL" and not protocol.in_transaction
     return None
 
 
@@ -88,16 +89,22 @@ def _refused(session: Session, command: Command, code: int, text: str) -> None:
             session.protocol.require_helo = False
             return COMMANDS[verb](session, command)
         session.log_refusal(f"rejected MAIL from {session.who()}: no HELO/EHLO given")
+        return session.say(code, text)
     if verb == "RCPT" and text is NO_SENDER.text:
         session.protocol.rcpt_refused(f"{code} {text}")
+        session.last_was_rcpt = session.last_was_refused_mail and session.protocol.pipelining
+        if session.last_was_rcpt:
+            return session.say(code, text)
+        return session.syntax_error(code, text, command.line)
+    session.last_was_refused_mail = False
     if verb == "BDAT":
         # its data comes all the same, and must not be taken for commands
         transaction.swallow_chunk(session, command)
     if verb == "DATA" and session.last_was_rcpt and session.protocol.pipelining:
         # the client could not know when it sent DATA: no error of its own
         session.last_was_rcpt = False
-        return session.say(code, text.replace("\nvalid RCPT", "\nValid RCPT"))
-    session.last_was_rcpt = verb == "RCPT"
+        return session.say(code, text.replace("valid RCPT", "Valid RCPT"))
+    session.last_was_rcpt = False
     return session.syntax_error(code, text, command.line)
 
 
@@ -144,6 +151,8 @@ def _unknown(session: Session, text: str) -> None:
     session.unknown_commands += 1
     limit = session.plan.options.smtp_max_unknown_commands
     if session.unknown_commands > limit:
+        if "smtp_syntax_error" in session.plan.selectors:
+            session.log(f'SMTP syntax error in "{text}" {session.id_fields()} unrecognized command')
         session.say(500, "Too many unrecognized commands")
         session.log_refusal(
             f'SMTP call from {session.who()} dropped: too many unrecognized commands (last was "{text}")'
@@ -172,7 +181,7 @@ def _count_nonmail(session: Session, command: Command) -> bool:
         if session.nonmail > limit and session.host_in("smtp_accept_max_nonmail_hosts"):
             session.say(554, "Too many nonmail commands")
             session.log_refusal(
-                f'SMTP call from {session.who()} dropped: too many nonmail commands (last was "{command.line}")'
+                f'SMTP call from {session.who()} dropped: too many nonmail commands (last was "{command.line.partition(" ")[0]}")'
             )
             session.end("bad-commands")
             return False

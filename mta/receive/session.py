@@ -67,9 +67,12 @@ class Session:
     mail_commands: int = 0  # MAIL commands so far
     discard: str = ""  # "MAIL", "RCPT", "DATA": the ACL that discards the message under way
     too_many: bool = False  # recipients_max was passed
+    discard_why: str = ""  # its log_message
     last_was_rcpt: bool = False
+    last_was_refused_mail: bool = False  # the RCPTs that were sent behind it could not know
     starttls: bool = False  # offered
     chunks: object = None  # data.Intake of a message under way by BDAT
+    chunk_note: str = ""  # what the reply to the last chunk of a message begins with
     doing: Callable[[str], None] = lambda _text: None  # scoreboard
     count_received: Callable[[], None] = lambda: None
     pretend: bool = False  # -bh
@@ -153,17 +156,20 @@ class Session:
         if len(history) > HISTORY + 1:
             del history[0]
 
-    def syntax_error(self, code: int, text: str, line: str) -> None:
-        """A protocol or syntax error: replied to, counted, and the session ended when there are too many."""
+    def syntax_error(self, code: int, text: str, line: str, *, why: str = "", last_words: bool = True) -> None:
+        """A protocol or syntax error: replied to, counted, and the session ended when there are too many.
+
+        ``why``: the text for the log where it is not the reply's; ``last_words`` false: the end is not told of.
+        """
         self.synprot_errors += 1
         main_event(self.scope, "smtp:fail:protocol" if code == 503 else "smtp:fail:syntax", text)
-        if "smtp_syntax_error" in self.plan.selectors and code == 501:
-            self.log(f'SMTP syntax error in "{line}" {self.id_fields()} {text}')
+        if "smtp_syntax_error" in self.plan.selectors and code in (500, 501):
+            self.log(f'SMTP syntax error in "{line}" {self.id_fields()} {why or text}')
         elif "smtp_protocol_error" in self.plan.selectors and code == 503:
             self.log(f'SMTP protocol error in "{line}" {self.id_fields()} {text}')
         limit = self.plan.options.smtp_max_synprot_errors
         if limit > 0 and self.synprot_errors > limit:
-            self.say(code, f"{text}\nToo many syntax or protocol errors")
+            self.say(code, f"{text}\nToo many syntax or protocol errors" if last_words else text)
             history = self.peer.smtp_history
             shown = ",".join(history[-HISTORY:])
             shown = f"C={'...' if len(history) > HISTORY else ''}{shown}" if shown else "NULL"
@@ -200,7 +206,7 @@ class Session:
         self.scope.message = message
         self.scope.body = None
         self.scope.recipient = None
-        self.discard = ""
+        self.discard = self.discard_why = ""
         self.too_many = False
         self.chunks = None
         return message

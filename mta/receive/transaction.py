@@ -8,7 +8,7 @@ from mta.errors import PeerGone, SpoolError
 from mta.receive.accept import settle
 from mta.receive.envelope import enough_space, size_limit
 from mta.receive.header_lines import without_from_line
-from mta.receive.intake import Fault, Intake
+from mta.receive.intake import NOT_CRLF, Fault, Intake
 from mta.receive.plan import Incoming
 from mta.receive.session import Session
 from mta.receive.verdicts import TRY_LATER, ask, refuse
@@ -135,7 +135,7 @@ def _receive(session: Session, intake: Intake) -> bytes:
         return session.link.recv()
     except PeerGone as gone:
         reason = "data-timeout" if gone.reason == "command-timeout" else "connection-lost"
-        where = " (after header)" if intake.size else " (header)"
+        where = "" if intake.headers_done else " (after header)" if intake.size else " (header)"
         raise PeerGone(reason, f"while reading message data{where}") from None
 
 
@@ -157,6 +157,7 @@ def _finish(session: Session, incoming: Incoming, intake: Intake, max_line: int,
     finally:
         incoming.abandon()
         session.chunks = None
+        session.chunk_note = ""
         session.protocol.reset()
         session.new_message()
         session.free_rset = session.free_helo = session.free_starttls = True
@@ -164,7 +165,12 @@ def _finish(session: Session, incoming: Incoming, intake: Intake, max_line: int,
 
 def _log_fault(session: Session, intake: Intake, fault: Fault | None) -> None:
     options, message = session.plan.options, session.scope.message
-    if fault is None or fault.kind == "size":
+    if fault is NOT_CRLF:
+        session.log_refusal(
+            f"rejected from <{message.sender}> {session.id_fields()}:"
+            " Non-CRLF-terminated header, under CHUNKING: message abandoned"
+        )
+    elif fault is None or fault.kind == "size":
         if "size_reject" in session.plan.selectors:
             session.log_refusal(
                 f"rejected from <{message.sender}> {session.id_fields()}: message too big:"
@@ -186,6 +192,10 @@ def _log_fault(session: Session, intake: Intake, fault: Fault | None) -> None:
 def bdat(session: Session, command: Command) -> None:
     """BDAT: exactly as many bytes as it says are data, whatever they are."""
     chunk = parse_bdat(command.argument)
+    if not session.protocol.offer.chunking:
+        _discard(session, 0 if isinstance(chunk, str) else chunk.size)
+        text = "BDAT command used when CHUNKING not advertised"
+        return session.syntax_error(503, text, command.line)
     if isinstance(chunk, str):
         # where the next command begins cannot be known
         session.syntax_error(501, chunk, command.line)
@@ -197,6 +207,10 @@ def bdat(session: Session, command: Command) -> None:
             session.protocol.spoil()
             return _discard(session, chunk.size)
         session.chunks = Chunks(incoming, _intake(session, incoming), wire.DataScanner(dots=False))
+    elif chunk.size == 0 and not chunk.last:
+        _drop_chunks(session)
+        session.protocol.spoil()
+        return session.say(504, "zero size for BDAT command")
     chunks = session.chunks
     assert isinstance(chunks, Chunks)
     try:
@@ -224,6 +238,10 @@ def _chunk_done(session: Session, chunks: Chunks, size: int, last: bool) -> None
     tail = chunks.scanner.finish()
     if tail:
         chunks.intake.add(tail)
+    if chunks.scanner.bare_lf and not chunks.intake.headers_done:
+        chunks.intake.fault = NOT_CRLF
+    # a line end is added to a last line without one
+    session.chunk_note = f" {size} byte chunk, total {chunks.total + (0 if chunks.intake.whole_line else 2)}\n"
     chunks.intake.finish()
     return _finish(session, chunks.incoming, chunks.intake, chunks.scanner.max_line, chunking=True)
 

@@ -69,6 +69,8 @@ class Verifier:
             if isinstance(answer, RouteDeferred):
                 return Verified(None, recipient, answer.smtp_message, answer.message, failure="route")
             assert isinstance(answer, Redirected)
+            if asking.expn:
+                return Verified(True, recipient, children=tuple(child.address for child in answer.children))
             if redirect_is_enough or len(answer.children) != 1 or answer.children[0].kind != "address":
                 return Verified(True, recipient)
             recipient = answer.children[0]

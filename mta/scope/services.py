@@ -29,6 +29,7 @@ class Verified:
     user_message: str = ""
     log_message: str = ""
     failure: str = ""  # $sender_verify_failure: qualify, route, mail, recipient, postmaster
+    children: tuple[str, ...] = ()  # with expn: what a redirection made of the address
 
 
 class RunAcl(Protocol):

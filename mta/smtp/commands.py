@@ -41,9 +41,6 @@ def parse_command(line: str) -> Command:
         return Command("MAIL", strip(line[10:]), line)
     if head[:8] == "RCPT TO:":
         return Command("RCPT", strip(line[8:]), line)
-    word = line.split("\t", 1)[0]
-    if word != line and upper(word) in VERBS:
-        return Command(upper(word), strip(line[len(word) :]), line)
     return Command("", strip(line), line)
 
 
@@ -62,6 +59,7 @@ class MailParameters:
     size: int = -1  # SIZE= in bytes, -1 when not given
     body: int = 0  # 7 or 8, 0 when not given
     auth: str | None = None  # decoded; "" is <>
+    auth_given: str = ""  # as it came
     ret: int = 0
     envid: str = ""
     prdr: bool = False
@@ -120,18 +118,17 @@ def _take_mail(found: MailParameters, parameter: Parameter, offered: Offered) ->
     name, value = parameter
     if name == "SIZE" and value is not None:
         size = strict_int(value)
-        if size is None:
-            # longer numbers than anything can be are over the limit, not malformed
-            size = MAX_SIZE if value.isascii() and value.isdigit() and len(value) < 64 else None
-        if size is None:
-            return False
-        found.size = size
+        if size is None and value.removeprefix("-").isascii() and value.removeprefix("-").isdigit():
+            # numbers that are too long or no sizes are over the limit, not malformed
+            size = MAX_SIZE
+        # what is no number at all is passed over, as by Exim
+        found.size = found.size if size is None else size
         return True
     if name == "BODY" and value is not None:
         kind = upper(value)
-        if kind not in ("8BITMIME", "7BIT"):
+        if kind not in ("8BITMIME", "7BIT", ""):
             return "invalid data for BODY"
-        found.body = 8 if kind == "8BITMIME" else 7
+        found.body = {"8BITMIME": 8, "7BIT": 7}.get(kind, 0)
         return True
     if name == "AUTH" and value is not None:
         if value == "<>":
@@ -140,13 +137,15 @@ def _take_mail(found: MailParameters, parameter: Parameter, offered: Offered) ->
             decoded = xtext_decode(value)
             if decoded is None:
                 return "invalid data for AUTH"
-            found.auth = decoded
+            found.auth, found.auth_given = decoded, value
         return True
     if name == "PRDR" and value is None and offered.prdr:
         found.prdr = True
         return True
     if name == "SMTPUTF8" and value is None and offered.smtputf8:
         found.smtputf8 = True
+        return True
+    if name in ("SIZE", "BODY"):
         return True
     return _take_dsn_mail(found, name, value) if offered.dsn and value is not None else False
 

@@ -80,7 +80,8 @@ def spoken(code: int, message: str) -> Spoken:
 
 
 def _lines(text: str) -> str:
-    """Empty lines go, as in Exim: all but one at the start, and but one after two line ends at the end."""
+    """Empty lines and the spaces that begin a line go, as in Exim; but the first line may be empty, and so is a last
+    one after two line ends."""
     if "\n" not in text:
         return text
     out = []
@@ -89,7 +90,9 @@ def _lines(text: str) -> str:
         out.append(line)
         if not end or not rest:
             return "\n".join(out)
-        text = rest.lstrip("\n")
+        text = rest.lstrip(" \t\n")
+        if not text:
+            return "\n".join([*out, ""])
 
 
 def wrap(text: str, taken: int = 0) -> str:

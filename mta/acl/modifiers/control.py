@@ -67,6 +67,7 @@ def _queue(run: Run, options: str) -> bool:
 
 def _submission(run: Run, options: str) -> bool:
     chosen: dict[str, str] = {}
+    run.scope.message.queued_by_acl = True
     rest = options
     while rest:
         if rest.startswith("name="):  # everything after it is the name
