@@ -18,12 +18,13 @@ from mta.mail.address import Address, AddressError, parse_address, parse_address
 from mta.mail.endings import end
 from mta.mail.headers import DELETED
 from mta.mail.message import EnvelopeRecipient, Message
-from mta.mail.verdict import Ruling
+from mta.mail.verdict import Ruling, Verdict
 from mta.receive.accept import apply_acl_headers, count_size, fill_in, log_received, prepare
 from mta.receive.batch import receive_batch
 from mta.receive.caller import BadSender, Caller, Order, make_peer, own_address, sender_of, split_words
 from mta.receive.complaint import Complaint, mail_complaint
 from mta.receive.connection import converse, open_session
+from mta.receive.content import ask_parts
 from mta.receive.fixups import Origin
 from mta.receive.header_lines import mark_resent, resent
 from mta.receive.intake import Intake
@@ -334,22 +335,13 @@ def _settle(reception: Reception, incoming: Incoming, intake: Intake, lines: _Li
     if not message.recipients:
         runtime.log.panic("no recipients found in headers" if order.extract else "no recipients", message.id)
         return _complain(reception, Complaint("none", body=incoming.read_body), "no recipients in message")
-    if scope.site.options.acl_not_smtp is not None:
-        verdict = run_point(runtime, scope, "not_smtp")
-        if not verdict.accepted:
-            shown = verdict.log_message or verdict.user_message or ""
-            why = f": {shown}" if shown else ""
-            soft = "temporarily " if verdict.ruling in (Ruling.DEFER, Ruling.ERROR) else ""
-            line = f"F=<{message.sender}> {soft}rejected by non-SMTP ACL{why}"
-            runtime.log.main(line, message.id)
-            runtime.log.reject(line, message.id, message.headers.text())
-            told = verdict.user_message or "Administrative prohibition"
-            return _complain(
-                reception, Complaint("acl", text=told, body=incoming.read_body),
-                f"message rejected by non-SMTP ACL: {told}",
-            )  # fmt: skip
-        if verdict.ruling is Ruling.DISCARD:
-            message.recipients.clear()
+    verdict, asked = ask_parts(runtime, scope), "MIME"
+    if verdict.ruling is Ruling.ACCEPT and scope.site.options.acl_not_smtp is not None:
+        verdict, asked = run_point(runtime, scope, "not_smtp"), "non-SMTP"
+    if not verdict.accepted:
+        return _refused(reception, incoming, verdict, asked)
+    if verdict.ruling is Ruling.DISCARD:
+        message.recipients.clear()
     apply_acl_headers(message)
     count_size(message)
     if message.recipients:
@@ -358,9 +350,23 @@ def _settle(reception: Reception, incoming: Incoming, intake: Intake, lines: _Li
     if message.recipients:
         reception.on_accepted(message.id)
     else:
-        runtime.log.main("=> blackhole (non-SMTP ACL discarded recipients)", message.id)
+        runtime.log.main(f"=> blackhole ({asked} ACL discarded recipients)", message.id)
         runtime.log.main("Completed", message.id)
     return 0
+
+
+def _refused(reception: Reception, incoming: Incoming, verdict: Verdict, asked: str) -> int:
+    """An ACL does not want the message: the logs, and the complaint to its sender."""
+    message, log = reception.scope.message, reception.runtime.log
+    shown = verdict.log_message or verdict.user_message or ""
+    why = f": {shown}" if shown else ""
+    soft = "temporarily " if verdict.ruling in (Ruling.DEFER, Ruling.ERROR) else ""
+    line = f"F=<{message.sender}> {soft}rejected by {asked} ACL{why}"
+    log.main(line, message.id)
+    log.reject(line, message.id, message.headers.text())
+    told = verdict.user_message or "Administrative prohibition"
+    complaint = Complaint("acl", text=told, body=incoming.read_body)
+    return _complain(reception, complaint, f"message rejected by {asked} ACL: {told}")
 
 
 def _origin(reception: Reception) -> Origin:

@@ -14,15 +14,16 @@ from mta.scope.scope import Scope
 from mta.smtp.replies import Reply, Spoken, spoken
 
 OPTION = {
-    "connect": "acl_smtp_connect", "dkim": "acl_smtp_dkim", "helo": "acl_smtp_helo", "mail": "acl_smtp_mail", "rcpt": "acl_smtp_rcpt",
-    "predata": "acl_smtp_predata", "data": "acl_smtp_data", "prdr": "acl_smtp_data_prdr", "quit": "acl_smtp_quit",
-    "notquit": "acl_smtp_notquit", "vrfy": "acl_smtp_vrfy", "expn": "acl_smtp_expn", "etrn": "acl_smtp_etrn",
-    "starttls": "acl_smtp_starttls", "auth": "acl_smtp_auth", "mailauth": "acl_smtp_mailauth",
+    "connect": "acl_smtp_connect", "dkim": "acl_smtp_dkim", "helo": "acl_smtp_helo", "mail": "acl_smtp_mail",
+    "rcpt": "acl_smtp_rcpt", "predata": "acl_smtp_predata", "data": "acl_smtp_data", "prdr": "acl_smtp_data_prdr",
+    "quit": "acl_smtp_quit", "notquit": "acl_smtp_notquit", "vrfy": "acl_smtp_vrfy", "expn": "acl_smtp_expn",
+    "etrn": "acl_smtp_etrn", "starttls": "acl_smtp_starttls", "auth": "acl_smtp_auth",
+    "mailauth": "acl_smtp_mailauth", "mime": "acl_smtp_mime", "not_smtp_mime": "acl_not_smtp_mime",
     "not_smtp": "acl_not_smtp", "not_smtp_start": "acl_not_smtp_start",
 }  # fmt: skip
 DENIED_WHEN_UNSET = frozenset({"rcpt", "vrfy", "expn", "etrn"})
 CODES = {"auth": 503, "etrn": 458, "vrfy": 252, "starttls": 503}  # 550 elsewhere
-WITH_SENDER = frozenset({"rcpt", "data", "prdr"})  # F= in the log line
+WITH_SENDER = frozenset({"rcpt", "data", "mime", "prdr"})  # F= in the log line
 PROHIBITED = "Administrative prohibition"
 TRY_LATER = "Temporary local problem - please try later"
 _ACCEPTED = Verdict(Ruling.ACCEPT)

@@ -72,6 +72,7 @@ class MainOptions:
     timezone: str | None = option("string")
     # access control lists
     acl_not_smtp: Expansion | None = option("acl")
+    acl_not_smtp_mime: Expansion | None = option("acl")
     acl_not_smtp_start: Expansion | None = option("acl")
     acl_smtp_auth: Expansion | None = option("acl")
     acl_smtp_connect: Expansion | None = option("acl")
@@ -83,6 +84,7 @@ class MainOptions:
     acl_smtp_helo: Expansion | None = option("acl")
     acl_smtp_mail: Expansion | None = option("acl")
     acl_smtp_mailauth: Expansion | None = option("acl")
+    acl_smtp_mime: Expansion | None = option("acl")
     acl_smtp_notquit: Expansion | None = option("acl")
     acl_smtp_predata: Expansion | None = option("acl")
     acl_smtp_quit: Expansion | None = option("acl")
@@ -207,6 +209,9 @@ class MainOptions:
     dmarc_forensic_sender: Expansion | None = option("expanded")
     dmarc_history_file: Expansion | None = option("expanded")
     dmarc_tld_file: Expansion | None = option("expanded")
+    # content scanners; expanded when they begin with a dollar
+    av_scanner: str = option("string", "sophie:/var/run/sophie")
+    spamd_address: str = option("string", "127.0.0.1 783")
     # the log
     log_file_path: Expansion = option("expanded", "/var/log/exim4/%slog")
     log_selector: str = option("log_selector", "")

@@ -1,19 +1,21 @@
-"""regex: a line of the message, headers unfolded and body, matches one of the patterns."""
+"""regex: a header line or a line of the body, or of the raw MIME part, matches one of the patterns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mta.acl.points import BODY
 from mta.acl.run import Run
+from mta.acl.scanning import PARTS, matched
 from mta.acl.statements import Act, Clause, Result, condition
 from mta.errors import ExpansionFailed
+from mta.scan.decoding import raw
+from mta.scan.mime import CURRENT
 from mta.text.lists import split_list
 from mta.text.patterns import Pattern, pattern
 
 MAX_LINE = 31999  # bytes of a line that are looked at
 CHUNK = 1 << 16
-MAX_CAPTURES = 9
 
 
 @condition("regex", BODY)
@@ -26,10 +28,7 @@ def make(_clause: Clause) -> Act:
             for compiled in patterns:
                 found = compiled.search(line)
                 if found is not None:
-                    run.scope.vars["regex_match_string"] = compiled.source
-                    for number, group in enumerate(found[1 : MAX_CAPTURES + 1], 1):
-                        run.scope.vars[f"regex{number}"] = group
-                    return Result.OK
+                    return matched(run, compiled, found)
         return Result.FAIL
 
     return act
@@ -46,14 +45,30 @@ def _patterns(run: Run, argument: str) -> list[Pattern]:
 
 
 def _lines(run: Run) -> Iterator[str]:
+    if run.point in PARTS:
+        part = run.scope.message.acl_memory.get(CURRENT)
+        if part is not None:
+            yield from _split(raw(part.read, part.start, part.end))
+        return
     for header in run.scope.message.headers:
         yield header.text.rstrip("\n")[:MAX_LINE]
     body = run.scope.body
     if body is None:
         return
-    pending, position = b"", 0
+    yield from _split(_chunks(body))
+
+
+def _chunks(body: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    position = 0
     while chunk := body(position, CHUNK):
         position += len(chunk)
+        yield chunk
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines without their ends, the first MAX_LINE bytes of each."""
+    pending = b""
+    for chunk in chunks:
         *whole, pending = (pending + chunk).split(b"\n")
         for line in whole:
             yield line[:MAX_LINE].decode("latin-1")

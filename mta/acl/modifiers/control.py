@@ -13,6 +13,7 @@ from mta.acl.points import BEFORE_DATA, CLIENT, EVERYWHERE, HEADERS, RCPT, SUBMI
 from mta.acl.run import Run
 from mta.acl.statements import Act, Clause, Result, modifier
 from mta.errors import ConfigError
+from mta.scan.copy import KEEP
 from mta.text.ascii import lower, strip
 from mta.text.units import parse_number
 
@@ -20,7 +21,7 @@ FAKE_REJECT_TEXT = (
     "Your message has been rejected but is being kept for evaluation.\n"
     "If it was a legitimate message, it may still be delivered to the target recipient(s)."
 )
-PLANNED = frozenset({"cutthrough_delivery", "debug", "no_mbox_unspool"} | {"utf8_downconvert", "wellknown"})
+PLANNED = frozenset({"cutthrough_delivery", "debug"} | {"utf8_downconvert", "wellknown"})
 DSCP = {  # RFC 2474, 2597, 3246 and the older names of RFC 1349
     **{f"af{row}{column}": (row << 3 | column << 1) for row in range(1, 5) for column in range(1, 4)},
     **{f"cs{number}": number << 3 for number in range(8)},
@@ -50,6 +51,11 @@ def _fake(kind: str) -> Apply:
     return apply
 
 
+def _keep_copy(run: Run, _options: str) -> bool:
+    run.scope.message.acl_memory[KEEP] = True
+    return True
+
+
 def _freeze(run: Run, options: str) -> bool:
     message = run.scope.message
     if options not in ("", "no_tell"):
@@ -61,13 +67,13 @@ def _freeze(run: Run, options: str) -> bool:
 
 def _queue(run: Run, options: str) -> bool:
     run.scope.message.no_deliver = True
+    run.scope.message.queued_by_acl = True
     run.scope.message.queue_first_pass = "first_pass_route" in options.split("/")
     return True
 
 
 def _submission(run: Run, options: str) -> bool:
     chosen: dict[str, str] = {}
-    run.scope.message.queued_by_acl = True
     rest = options
     while rest:
         if rest.startswith("name="):  # everything after it is the name
@@ -150,6 +156,7 @@ CONTROLS: dict[str, Control] = {
     "dmarc_forensic_enable": Control(BEFORE_DATA, False, _dmarc("dmarc_enable_forensic")),
     "dscp": Control(CLIENT - {"notquit"}, True, _dscp),
     "enforce_sync": Control(CLIENT, False, _sync(True)),
+    "no_mbox_unspool": Control(HEADERS, False, _keep_copy),
     "no_enforce_sync": Control(CLIENT, False, _sync(False)),
     "fakedefer": Control(HEADERS, True, _fake("defer")),
     "fakereject": Control(HEADERS, True, _fake("reject")),
