@@ -1,4 +1,4 @@
-"""``mtactl check spf|dmarc ...``: what sender authentication says of a sender or a message file.
+"""``mtactl check spf|dkim|arc|dmarc ...``: what sender authentication says of a sender or a message file.
 
 The first word printed is the result, then why; ``--json`` gives all of it. A row of CHECKS is one kind of
 check. A check that came to a result exits with 0, whatever the result.
@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from mta.ctl import check_dane
 from mta.emailauth.asker import Asker, TableAsker
 from mta.errors import MtaError
+from mta.mail.authentication import DkimResult
 
 MAX_MESSAGE = 256 << 20
 
@@ -47,6 +49,7 @@ def add_verbs(check: argparse.ArgumentParser) -> None:
         made.add_argument("--at", metavar="TIME", help="the time to take for now: seconds since 1970, or ISO 8601")
         made.add_argument("--json", action="store_true", help="print an object with all that was found")
         entry.arguments(made)
+    check_dane.add_verb(kinds)
 
 
 def run_check(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -127,6 +130,51 @@ def _spf_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guess", metavar="RECORD", help="the record to use when the domain has none (spf_guess)")
 
 
+def _file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the message; - for standard input")
+
+
+def _check_dkim(arguments: argparse.Namespace, asker: Asker, now: float) -> Outcome:
+    from mta.emailauth.dkim_report import overall, word
+    from mta.emailauth.dkim_verify import verify_message
+    from mta.emailauth.message_file import parse_message
+
+    lines, body = parse_message(read_file(arguments.file))
+    found = verify_message(lines, lambda: [body], asker, now)
+    every = [*((word(one), one) for one in found.results), *(("policy", one) for one in found.ignored)]
+    why = [
+        f"{said} d={one.domain or '-'} s={one.selector or '-'} a={one.algo or '-'}"
+        + (f" ({one.detail})" * bool(one.detail))
+        for said, one in every
+    ]
+    if found.not_looked_at:
+        why.append(f"{found.not_looked_at} more signatures were not looked at")
+    facts = {"signatures": [{"word": said, **asdict(one)} for said, one in every], "not_looked_at": found.not_looked_at}
+    return Outcome(overall(found), "; ".join(why) or "no signature", facts)
+
+
+def _because(one: DkimResult) -> str:
+    return f" ({one.detail})" if one.detail else ""
+
+
+def _check_arc(arguments: argparse.Namespace, asker: Asker, _now: float) -> Outcome:
+    from mta.emailauth.arc import verify_chain
+    from mta.emailauth.message_file import parse_message
+
+    lines, body = parse_message(read_file(arguments.file))
+    chain = verify_chain(lines, lambda: [body], asker)
+    why = [chain.reason] if chain.reason else []
+    if chain.sets:
+        why.append(f"{chain.highest} sets, by {', '.join(chain.domains)}; oldest pass {chain.oldest_pass}")
+    facts = {
+        "domains": chain.domains,
+        "instances": chain.highest,
+        "oldest_pass": chain.oldest_pass,
+        "temporary": chain.temporary,
+    }
+    return Outcome(chain.state, "; ".join(why) or "no ARC set", facts)
+
+
 def _dmarc_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the message; - for standard input")
     _sender_arguments(parser)
@@ -195,5 +243,7 @@ def _suffixes(path: str | None) -> Any:
 
 CHECKS: dict[str, Check] = {
     "spf": Check("check a sender by SPF (RFC 7208)", _spf_arguments, _check_spf),
+    "dkim": Check("verify the DKIM signatures of a message (RFC 6376)", _file_argument, _check_dkim),
+    "arc": Check("validate the ARC chain of a message (RFC 8617)", _file_argument, _check_arc),
     "dmarc": Check("check a message by DMARC (RFC 9989), with SPF and DKIM", _dmarc_arguments, _check_dmarc),
 }

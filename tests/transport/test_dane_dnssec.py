@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from mta.ctl.main import main
 from mta.log.lines import tls_fields
 from mta.mail.host import Host
 from mta.mail.outcome import Outcome, Status
@@ -221,3 +223,36 @@ def test_DANE_04_domains_do_not_share_a_session(setting: Setting, scope: Scope) 
     outcomes = transport.driver.deliver(transport, make_batch(recipients=people, hosts=[host]), scope)
     assert [outcome.status for outcome in outcomes] == [DELIVERED, DELIVERED]
     assert setting.server.sessions - before == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "words"),
+    [
+        ("ee", 0, "verified depth 0 by 3 1 1"),
+        ("ta", 0, "verified depth 1 by 2 1 1"),
+        ("wrong", 1, "no TLSA record matches"),
+        ("elsewhere", 1, "certificate is not for elsewhere.secure.ex"),
+    ],
+)
+def test_mtactl_check_dane_host(setting: Setting, host: str, code: int, words: str) -> None:
+    out = io.StringIO()
+    server = f"{setting.resolver.nameservers[0][0]}:{setting.resolver.nameservers[0][1]}"
+    assert main(["check", "dane", f"{host}.secure.ex:{setting.server.port}", "--dns", server], out) == code
+    assert out.getvalue().rstrip().endswith(f"{host}.secure.ex [127.0.0.1]:{setting.server.port} {words}")
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("plain.secure.ex", "no secure TLSA records"),
+        ("host.insecure.ex", "lookup not DNSSEC"),
+        ("broken.secure.ex", "SERVFAIL"),
+        ("host.bogus.ex", "no addresses"),
+    ],
+)
+def test_mtactl_check_dane_without_records(
+    setting: Setting, capsys: pytest.CaptureFixture[str], host: str, words: str
+) -> None:
+    server = f"{setting.resolver.nameservers[0][0]}:{setting.resolver.nameservers[0][1]}"
+    assert main(["check", "dane", f"{host}:{setting.server.port}", "--dns", server], io.StringIO()) == 1
+    assert words in capsys.readouterr().err
