@@ -49,6 +49,8 @@ def identity(runtime: Runtime, transport: Transport, recipient: Recipient, scope
         uid, gid = (user.uid, user.gid) if user is not None else (int(name), -1)
         login = user.name if user is not None else ""
         initgroups = options.initgroups
+    elif getattr(transport.driver, "pipe_as_creator", False):
+        uid, gid, login = scope.message.originator_uid, scope.message.originator_gid, ""
     if options.group is not None:
         name = options.group(scope)
         found = users.group(runtime.config.main, name)

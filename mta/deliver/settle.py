@@ -46,6 +46,14 @@ class Settler:
     def __post_init__(self) -> None:
         self.teller = Teller(self.runtime, self.locked)
 
+    def _as_local(self, recipient: Recipient) -> bool:
+        """log_as_local of the router that accepted: unset, it is on for accept and off for others."""
+        for router in self.runtime.config.routers:
+            if router.name == recipient.router:
+                chosen = router.options.log_as_local
+                return router.driver_name == "accept" if chosen is None else chosen
+        return False
+
     def expect(self, recipient: Recipient) -> None:
         """This recipient's fate will be told."""
         top = unique_of(recipient.top)
@@ -67,6 +75,7 @@ class Settler:
                     sender=sender,
                     return_path=return_path,
                     local=local,
+                    as_local=self._as_local(outcome.recipient),
                     first=first,
                     suppressed=outcome.message == SUPPRESSED,
                     queued_for=self.queued_for(now),

@@ -13,6 +13,7 @@ from mta.deliver.identity import Refused, identity
 from mta.deliver.remote import Job, run_remote
 from mta.deliver.routing import LOCAL_ONLY, RETRY_TIME, Plan
 from mta.deliver.settle import SUPPRESSED, Settler
+from mta.deliver.slots import FULL, slot
 from mta.deliver.wire import LocalRequest
 from mta.errors import Deferred, ExpansionFailed, MtaError
 from mta.mail.host import Host
@@ -138,7 +139,14 @@ def _local_group(runtime: Runtime, locked: Locked, scope: Scope, books: Settler,
         intents=tuple(locked.intents),
         variables=dict(scope.vars),
     )
-    outcomes = run_local(runtime, request, body_fd, locked.intend)
+    try:
+        with slot(runtime, group.transport, scope) as free:
+            if free:
+                outcomes = run_local(runtime, request, body_fd, locked.intend)
+            else:
+                outcomes = [Outcome(one, Status.DEFERRED, FULL, errno=-1) for one in group.recipients]
+    except (ExpansionFailed, Deferred) as error:
+        outcomes = [Outcome(one, Status.DEFERRED, str(error), errno=-1) for one in group.recipients]
     books.settle(outcomes, return_path=return_path, local=True)
 
 
@@ -161,7 +169,7 @@ def _deliver_remote(
         if job is not None:
             jobs.append(job)
     if jobs:
-        for outcomes in run_remote(jobs, main.remote_max_parallel, runtime.log.panic):
+        for outcomes in run_remote(runtime, jobs, main.remote_max_parallel):
             return_path = _sender(locked, outcomes[0].recipient) if outcomes else ""
             books.settle(outcomes, return_path=return_path, local=False)
 

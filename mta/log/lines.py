@@ -242,6 +242,7 @@ def delivered(
     sender: str,
     return_path: str,
     local: bool,
+    as_local: bool = True,
     first: bool = True,
     suppressed: bool = False,
     cutthrough: bool = False,
@@ -250,7 +251,7 @@ def delivered(
     """``=>``, ``->`` (further recipients of one delivery), ``>>`` or ``*>``. ``queued_for`` in seconds."""
     recipient = outcome.recipient
     flag = "*>" if suppressed else ">>" if cutthrough else "=>" if first else "->"
-    out = f"{flag} {address_text(recipient, selectors, local=local, success=True)}"
+    out = f"{flag} {address_text(recipient, selectors, local=local and as_local, success=True)}"
     out += _return_path(outcome, sender, return_path, selectors) + _route(recipient)
     if "delivery_size" in selectors:
         out += f" S={outcome.bytes_sent}"

@@ -88,15 +88,33 @@ def _mail_auth(session: Session, text: str, given: str) -> None:
     if not session.peer.authenticator:
         if text:
             session.log(f"ignoring AUTH={given} from {session.id_fields()} (client not authenticated)")
-        return
+        return None
     session.peer.authenticated_sender = Tainted(text) if text else ""
-    if not text or session.plan.options.acl_smtp_mailauth is None:
-        return
-    verdict = ask(session, "mailauth")
-    if not verdict.accepted:
+    if text and session.plan.options.acl_smtp_mailauth is not None:
+        verdict = ask(session, "mailauth")
+        if not verdict.accepted:
+            session.peer.authenticated_sender = ""
+            why = f": {verdict.log_message}" if verdict.log_message else ""
+            return session.log(f"ignoring AUTH={text} from {session.id_fields()}{why}")
+    if not _authenticator_agrees(session):
         session.peer.authenticated_sender = ""
-        why = f": {verdict.log_message}" if verdict.log_message else ""
-        session.log(f"ignoring AUTH={text} from {session.id_fields()}{why}")
+        why = f'server_mail_auth_condition failed: authenticated ID="{session.peer.authenticated_id}"'
+        session.log(f"ignoring AUTH={text or '<>'} from {session.id_fields()} ({why})")
+    return None
+
+
+def _authenticator_agrees(session: Session) -> bool:
+    """server_mail_auth_condition of the authenticator that the client used (manual section 33.1)."""
+    from mta.expand.compiler import truth_lax
+
+    for one in session.runtime.config.authenticators:
+        if one.name == session.peer.authenticator and one.options.server_mail_auth_condition is not None:
+            try:
+                return truth_lax(one.options.server_mail_auth_condition(session.scope))
+            except (Deferred, ExpansionFailed) as error:
+                session.runtime.log.panic(f"server_mail_auth_condition of {one.name}: {error.message}")
+                return False
+    return True
 
 
 def _rule_mail(session: Session, message: Message, parameters: MailParameters) -> None:

@@ -41,6 +41,9 @@ def finish(router: Router, recipient: Recipient, scope: Scope, asking: Asking, a
         if not asking.verify:
             _header_changes(router, recipient, scope)
         if isinstance(answer, Accepted):
+            recipient.dsn_lasthop = router.options.dsn_lasthop
+            if _insecure(router, recipient, scope):
+                return RouteDeferred("host lookup done insecurely")
             deferred = _transport(router, recipient, scope, asking, answer)
             if deferred is not None:
                 return deferred
@@ -54,9 +57,18 @@ def finish(router: Router, recipient: Recipient, scope: Scope, asking: Asking, a
     return answer
 
 
+def _insecure(router: Router, recipient: Recipient, scope: Scope) -> bool:
+    """dnssec_require_domains: whether DNSSEC had to vouch for the hosts and did not."""
+    domains = router.options.dnssec_require_domains
+    if domains is None or domains.match(scope, recipient.domain) is None:
+        return False
+    return any(host.dnssec == "no" for host in recipient.hosts)
+
+
 def hand_down(recipient: Recipient, child: Recipient) -> None:
     """What a child takes over from the address that generated it."""
-    child.errors_to = recipient.errors_to
+    if child.errors_to is None:
+        child.errors_to = recipient.errors_to
     child.headers_add = list(recipient.headers_add)
     child.headers_remove = list(recipient.headers_remove)
     child.address_data = recipient.address_data
@@ -138,6 +150,11 @@ def transport_name(text: Expansion, router: Router, scope: Scope) -> str:
         return name
     finally:
         scope.tainted = before
+
+
+def take_ids(router: Router, recipient: Recipient, scope: Scope) -> None:
+    """The router's user and group, before its driver has answered: a filter runs under them."""
+    _ids(router, recipient, scope)
 
 
 def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:

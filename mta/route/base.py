@@ -56,7 +56,6 @@ class RouterOptions:
     self: str = option("string", "freeze")
     senders: AddressList | None = option("address_list")
     set: tuple[str, ...] = option("string", (), joins="list")
-    translate_ip_address: Expansion | None = option("expanded")
     transport: Expansion | None = option("expanded")
     transport_current_directory: Expansion | None = option("expanded")
     transport_home_directory: Expansion | None = option("expanded")
@@ -80,6 +79,8 @@ class Redirected:
 
     children: list[Recipient]
     discarded: bool = False
+    what: str = ":blackhole:"  # how the log names it when it is discarded
+    continues: bool = False  # the address itself goes on to the next router, too, as with option unseen
 
 
 @dataclass(slots=True)
@@ -105,6 +106,7 @@ class Failed:
     message: str
     smtp_message: str = ""
     code: str = ""  # an SMTP code that the redirection data chose
+    children: list[Recipient] = field(default_factory=list)  # to be delivered all the same: a filter's
 
 
 @dataclass(slots=True)
@@ -112,6 +114,7 @@ class RouteDeferred:
     message: str
     freeze: bool = False
     smtp_message: str = ""
+    children: list[Recipient] = field(default_factory=list)  # to be delivered all the same: a filter's
 
 
 @dataclass(slots=True)

@@ -88,6 +88,8 @@ def _run(auth: Authenticator, initial: str | None, challenge: Challenge, scope: 
 
     first = None if initial is None or initial == "" else b"" if initial == "=" else decode(initial)
     status, why = auth.driver.server(auth, first, ask, scope)
+    if scope.trace is not None and auth.options.server_debug_print is not None:
+        scope.trace("auth", auth.options.server_debug_print(scope))
     if status is Auth.OK and not auth.driver.checks_condition:
         status, why = check_condition(auth, scope, unset=Auth.OK)
     return status, why
