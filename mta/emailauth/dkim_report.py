@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mta.emailauth.dkim_verify import FAULTS
+from mta.emailauth.dkim_verify import FAULTS, Found
 from mta.mail.authentication import DkimResult
 
 # The rest of 8601's words: an answer that may change, or a record that is not there, are not the message's fault.
@@ -58,6 +58,16 @@ def word(result: DkimResult) -> str:
     if result.status == "invalid":
         return "temperror" if result.temporary else _INVALID_WORDS.get(result.fault, "neutral")
     return result.status
+
+
+# One good signature is enough; then what may yet become good counts more than what never will.
+_BEST_FIRST = ("pass", "temperror", "policy", "fail", "permerror", "neutral", "none")
+
+
+def overall(found: Found) -> str:
+    """One word for a whole message: that of its best signature, "none" without any."""
+    words = {word(result) for result in found.results} | ({"policy"} if found.ignored else set())
+    return next((item for item in _BEST_FIRST if item in words), "none")
 
 
 def _clause(result: DkimResult) -> str:
