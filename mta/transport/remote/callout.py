@@ -125,8 +125,9 @@ def callout(
         return Verified(True, recipient)
     call = Call(scope, wanted, recipient, one_line(recipient.address), "", "sender" if is_sender else "recipient", None)
     call.mail_from = one_line(_mail_from(scope, wanted, is_sender, is_header))
-    with scope.saved("recipient", "host", "tls_out", "transport", "tainted"):
+    with scope.saved("recipient", "host", "tls_out", "transport", "tainted", "verify_mode"):
         scope.recipient = recipient
+        scope.verify_mode = "S" if is_sender else "R"
         try:
             hosts, port = _targets(call)
         except (HostsFailed, ExpansionFailed, Deferred) as error:
