@@ -34,6 +34,11 @@ def peer_fields(scope: Scope) -> str:
     return peer_id(scope.peer, selectors).lstrip(" ")
 
 
+def with_id(scope: Scope, text: str) -> str:
+    """The line as it stands in the logs while a message is being received: after the message's id."""
+    return f"{scope.message.id} {text}" if scope.message.id else text
+
+
 def main_line(scope: Scope, text: str) -> None:
     """Write ``text`` to the main log after the peer's fields."""
     fields = peer_fields(scope)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mta.acl.log_lines import log_text, with_id
 from mta.acl.points import BODY
 from mta.acl.run import Run
 from mta.acl.statements import Result
@@ -49,7 +50,7 @@ def scanned(run: Run, name: str, scan: Callable[[], Result], *, defer_ok: bool) 
     try:
         return scan()
     except ScanFailed as error:
-        run.scope.services.log_panic(f"{name} acl condition: {error.message}")
+        run.scope.services.log_panic(with_id(run.scope, f"{name} acl condition: {log_text(error.message)}"))
         if defer_ok:
             return Result.FAIL
         return run.defer(None)

@@ -14,6 +14,7 @@ from mta.log import lines as log_lines
 from mta.mail.headers import DELETED, Header, header_type
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.verdict import Ruling
+from mta.receive.content import check_mime
 from mta.receive.dkim import examine, keep_original, signed_by
 from mta.receive.envelope import under_way
 from mta.receive.fixups import Origin, fix_up
@@ -108,8 +109,8 @@ def prepare(scope: Scope, origin: Origin, rules: Sequence[Rule]) -> bool:
     if rules:
         _rewrite_envelope(scope, rules)
     created = fix_up(message, origin, scope, rules)
-    line = received_header(scope)
     count_size(message)  # what ACLs see is what came, without the line that we add
+    line = received_header(scope)
     if line:
         message.headers.lines.insert(0, Header(line, "P"))
     apply_acl_headers(message)
@@ -169,7 +170,7 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
     scope.body = incoming.read_body
     keep_original(message, intake.headers)
     created = prepare(scope, origin_of(session), session.runtime.config.rewrite_rules)
-    if not examine(session):
+    if not examine(session) or not check_mime(session):
         return incoming.abandon()
     prdr = _per_recipient(session) if _wants_prdr(session) else None
     if prdr is not None and not message.recipients:
@@ -203,11 +204,11 @@ def settle(session: Session, incoming: Incoming, intake: Intake, max_line: int, 
         session.runtime.log.panic(f"{error}", message.id)
         return session.say(451, "Temporary local problem - please try later")
     log_received(session.runtime, scope, created=created, chunking=chunking)
-    session.peer.transactions += 1
     if message.frozen:
         session.log("frozen by ACL", message.id)
     elif message.queued_by_acl and "delay_delivery" in session.plan.selectors:
         session.log("no immediate delivery: queued by ACL", message.id)
+    session.peer.transactions += 1
     session.count_received()
     _answer(session, custom, prdr)
     if not session.pretend:

@@ -53,5 +53,5 @@ def _walk(scope: Scope, asking: Callable[[], Verdict]) -> Verdict:
     except TooComplex as error:
         return Verdict(Ruling.DENY, "message structure is too complex", str(error))
     except ScanFailed as error:
-        scope.services.log_panic(f"MIME acl: {error.message}")
+        scope.services.log_panic(f"{scope.message.id} MIME acl: {error.message}")
         return Verdict(Ruling.DEFER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mta.errors import MtaError
@@ -23,7 +24,7 @@ MAX_PARTS = 10_000  # of a message, those of attached messages included
 MAX_NESTING = 100  # multiparts in each other
 MAX_ATTACHED = 20  # messages in each other
 MAX_HEADER = 1 << 16  # bytes of a part's header
-MAX_LINE = 1000  # bytes of a line that may be a boundary
+MAX_LINE = 8192  # bytes of a line that may be a boundary
 CURRENT = "scan.part"  # in Message.acl_memory
 VARIABLES = (
     "mime_anomaly_level", "mime_anomaly_text", "mime_boundary", "mime_charset", "mime_content_description",
@@ -109,17 +110,10 @@ class _Walker:
                 raise TooComplex("too many MIME parts")
             scope.vars["mime_part_count"] = str(number)
             self._enter(part, attached)
-            inner: str | None = None
-            if part.fields.content_type == "message/rfc822":
-                inner = decode(scope, part, "")
-                scope.vars.pop("mime_decoded_filename", None)
-                scope.vars.pop("mime_content_size", None)
             verdict = self.ask()
-            if verdict.ruling is Ruling.ACCEPT and inner is not None:
-                verdict = self._attached(inner, attached + 1)
+            if verdict.ruling is Ruling.ACCEPT and part.fields.content_type == "message/rfc822":
+                verdict = self._attached(part, attached + 1)
                 scope.vars["mime_part_count"] = str(number)
-            if inner is not None and os.path.exists(inner):
-                os.unlink(inner)
             if verdict.ruling is not Ruling.ACCEPT:
                 break
         return verdict
@@ -135,10 +129,22 @@ class _Walker:
         variables["mime_is_rfc822"] = "1" if attached else "0"
         self.scope.message.acl_memory[CURRENT] = part
 
-    def _attached(self, path: str, attached: int) -> Verdict:
-        """The ACL for the parts of an attached message."""
+    def _attached(self, part: Part, attached: int) -> Verdict:
+        """The ACL for the parts of an attached message, which goes to a file for that where it is in none yet."""
         if attached > MAX_ATTACHED:
             raise TooComplex("messages attached to messages too deeply")
+        known = self.scope.vars.get("mime_decoded_filename")
+        path = known or decode(self.scope, part, "")
+        try:
+            return self._file(path, attached)
+        except OSError as error:
+            raise ScanFailed(f"cannot read {path}: {error.strerror}") from None
+        finally:
+            if not known:
+                with suppress(OSError):
+                    os.unlink(path)
+
+    def _file(self, path: str, attached: int) -> Verdict:
         with open(path, "rb") as file:
 
             def read(start: int, size: int) -> bytes:

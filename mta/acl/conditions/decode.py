@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mta.acl.log_lines import log_text, with_id
 from mta.acl.run import Run
 from mta.acl.scanning import PARTS, is_false, is_tainted
 from mta.acl.statements import Act, Clause, Result, condition
-from mta.scan.copy import ScanFailed
+from mta.scan.copy import ScanFailed, copy_of
 from mta.scan.mime import CURRENT, decode
 from mta.text.ascii import strip
 
@@ -18,7 +19,8 @@ def make(_clause: Clause) -> Act:
         if part is None or (name and is_false(name)):
             return Result.FAIL
         if is_tainted(argument) and name not in ("", "default"):
-            run.scope.services.log_panic(f"Tainted filename '{name}'")
+            shown = name if name.startswith("/") else f"{copy_of(run.scope).folder}/{name}"
+            run.scope.services.log_panic(with_id(run.scope, f"Tainted filename '{log_text(shown)}'"))
             return run.defer(None)
         try:
             decode(run.scope, part, "" if name == "default" else name)

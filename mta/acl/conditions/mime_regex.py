@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mta.acl.log_lines import with_id
 from mta.acl.run import Run
 from mta.acl.scanning import PARTS, matched
 from mta.acl.statements import Act, Clause, Result, condition
@@ -31,7 +32,8 @@ def make(_clause: Clause) -> Act:
             try:
                 compiled = pattern(source)
             except ExpansionFailed as error:
-                scope.services.log_main(f"regex acl condition warning - {error.message}, skipped.")
+                complaint = f"regex acl condition warning - {error.message}, skipped."
+                scope.services.log_main(with_id(scope, complaint))
                 continue
             found = compiled.search(content)
             if found is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from mta.acl.log_lines import with_id
 from mta.acl.points import BODY
 from mta.acl.run import Run
 from mta.acl.scanning import PARTS, matched
@@ -40,7 +41,8 @@ def _patterns(run: Run, argument: str) -> list[Pattern]:
         try:
             out.append(pattern(source))
         except ExpansionFailed as error:
-            run.scope.services.log_main(f"regex acl condition warning - {error.message}, skipped.")
+            complaint = f"regex acl condition warning - {error.message}, skipped."
+            run.scope.services.log_main(with_id(run.scope, complaint))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mta.acl.log_lines import log_text, with_id
 from mta.acl.run import Run
 from mta.acl.scanning import SCANNED, clear_later, is_false, option_text, scanned
 from mta.acl.statements import Act, Clause, Result, condition
@@ -43,7 +44,7 @@ def _report(run: Run, user: str) -> Report:
     log, variables = scope.services.log_main, scope.vars
 
     def complain(line: str) -> None:
-        log(f"spam acl condition: {line}")
+        log(with_id(scope, f"spam acl condition: {log_text(line)}"))
 
     def at(address: str) -> None:
         variables["callout_address"] = address
