@@ -156,6 +156,7 @@ class MainOptions:
     tls_dh_max_bits: int = option("int", 2236)
     tls_dhparam: Expansion | None = option("expanded")
     tls_eccurve: Expansion | None = option("expanded", "auto")
+    tls_ocsp_file: Expansion | None = option("string_list_expanded")
     tls_on_connect_ports: tuple[str, ...] = option("string_list", ())
     tls_privatekey: Expansion | None = option("string_list_expanded")
     tls_remember_esmtp: bool = option("bool", False)

@@ -35,6 +35,7 @@ class _Session:
     failure: str = ""  # why the client's certificate is not believed
     error: str = ""  # why the handshake cannot go on
     sni: str = ""
+    certificates: tuple[str, ...] = ()  # the files that are served now
 
 
 class Configured(Protocol):
@@ -58,7 +59,7 @@ class ServerTls:
         ``scope.peer.tls`` is a new TlsInfo then; whether the session was on_connect is kept.
         """
         on_connect = scope.peer.tls.on_connect
-        scope.peer.tls.sni = ""
+        scope.peer.tls.sni, scope.peer.tls.ocsp = "", 0
         session = _Session(self, scope, self._verification(scope), self._protocols(scope))
         connection = SSL.Connection(self._context(scope, session), sock)
         connection.set_app_data(session)
@@ -83,7 +84,7 @@ class ServerTls:
             stream.close()
             raise TlsFailed("(SSL_accept): required ALPN not negotiated")
         info = tls_info(connection, verified=verified, sni=session.sni)
-        info.on_connect = on_connect
+        info.on_connect, info.ocsp = on_connect, scope.peer.tls.ocsp
         if session.sni:
             info.sni = Tainted(session.sni)
         scope.peer.tls = info
@@ -121,6 +122,7 @@ class ServerTls:
     def _context(self, scope: Scope, session: _Session) -> SSL.Context:
         options = self.options
         certificates = tuple(split_list(file_option(options.tls_certificate, scope, "tls_certificate")))
+        session.certificates = certificates
         keys = tuple(split_list(file_option(options.tls_privatekey, scope, "tls_privatekey")))
         anchors = crl = ""
         if session.verify:
@@ -150,6 +152,7 @@ class ServerTls:
 def _prepare(made: SSL.Context) -> None:
     made.set_tlsext_servername_callback(_server_name)
     made.set_alpn_select_callback(_choose_protocol)
+    made.set_ocsp_server_callback(_proof)
 
 
 def _server_name(connection: SSL.Connection) -> None:
@@ -165,6 +168,24 @@ def _server_name(connection: SSL.Connection) -> None:
     except TlsFailed as error:
         session.error = error.message
         session.scope.services.log_main(f"TLS error (SNI {session.sni[:255]}): {error.message}")
+
+
+def _proof(connection: SSL.Connection, _data: Any) -> bytes:
+    """The client asked for an OCSP proof: tls_ocsp_file is expanded now, so that the name it wanted is known."""
+    session: Any = connection.get_app_data()
+    leaf = connection.get_certificate(as_cryptography=True)
+    if session is None or leaf is None:
+        return b""
+    from mta.tls.stapling import proof_files, staple
+
+    scope: Scope = session.scope
+    scope.peer.tls.ocsp = 1
+    try:
+        text = file_option(session.server.options.tls_ocsp_file, scope, "tls_ocsp_file")
+    except TlsFailed as error:
+        scope.services.log_main(f"TLS: no OCSP proof: {error.message}")
+        return b""
+    return staple(scope, session.certificates, proof_files(split_list(text)), leaf)
 
 
 def _choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:

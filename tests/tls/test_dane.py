@@ -2,68 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mta.net.records import Tlsa
-from mta.tls.dane import parse_record, to_publish, usable, usages, verify_chain
+from mta.tls.dane import parse_record, usable, usages, verify_chain
+from tests.tls.entities import Entity, make
 
 NOW = time.time()
-DAY = datetime.timedelta(days=1)
-Extend = Callable[[x509.CertificateBuilder], x509.CertificateBuilder]
-
-
-@dataclass
-class Entity:
-    key: Any
-    certificate: x509.Certificate
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.DER)
-
-    def record(self, usage: int, selector: int, matching: int) -> Tlsa:
-        text = to_publish(self.certificate, [(usage, selector, matching)])[0]
-        record = parse_record(text)
-        assert record is not None
-        return record
-
-
-def make(
-    name: str,
-    issuer: Entity | None = None,
-    *,
-    ca: bool | None = False,
-    names: list[str] | None = None,
-    days: tuple[int, int] = (-1, 1),
-    path_length: int | None = None,
-    key: Any = None,
-    extend: Extend = lambda builder: builder,
-) -> Entity:
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(
-        issuer.certificate.subject if issuer else subject, subject, key.public_key(), x509.random_serial_number()
-    )
-    builder = builder.not_valid_before(now + days[0] * DAY).not_valid_after(now + days[1] * DAY)
-    if ca is not None:
-        builder = builder.add_extension(x509.BasicConstraints(ca, path_length), True)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)
-    signer = issuer.key if issuer else key
-    algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return Entity(key, extend(builder).sign(signer, algorithm))
 
 
 ROOT = make("Root", ca=True)
