@@ -222,6 +222,8 @@ def _statements(run: Run, acl: Acl) -> Result:
         if statement.verb == "warn":
             _warn(run, result, spoken)
             answer = Result.ERROR if result is Result.ERROR else None
+            if answer is None:
+                run.user = run.log = None  # an ACL that ends here has said nothing
         else:
             answer = _obey(run, acl, statement.verb, result, endpass)
         run.scope.vars.pop("acl_verify_message", None)

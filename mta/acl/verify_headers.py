@@ -38,7 +38,12 @@ def verify_header_syntax(run: Run) -> Result:
 
 
 def _shown(value: str, parsed: Address | AddressError) -> str:
-    text = value[parsed.start : parsed.end] if isinstance(parsed, Address) else parsed.text
+    if isinstance(parsed, Address):
+        text = value[parsed.start : parsed.end]
+        if value[max(parsed.start - 1, 0) : parsed.end + 1] == f"<{text}>":
+            text = f"<{text}>"
+    else:
+        text = parsed.text
     return log_text(text.strip(" \t\n")[:256])
 
 

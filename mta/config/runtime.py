@@ -58,6 +58,7 @@ class Runtime:
     spool: Spool
     log: Log
     hints: HintsStore = field(default_factory=lambda: cast("HintsStore", None))
+    trace: Callable[[str, str], None] | None = None  # of every scope made from now on: debugging output
 
     @classmethod
     def start(cls, config: Config, *, log_to_stderr: bool = False) -> Runtime:
@@ -80,7 +81,7 @@ class Runtime:
 
     def scope(self, *, peer: Peer | None = None, message: Message | None = None) -> Scope:
         """A fresh scope for a session or a delivery."""
-        found = Scope(self.config.site, self.services)
+        found = Scope(self.config.site, self.services, trace=self.trace)
         if peer is not None:
             found.peer = peer
         if message is not None:
@@ -185,7 +186,11 @@ def _fill(runtime: Runtime) -> None:
         from mta.net.interfaces import lookup_host_name as look_up
 
         assert services.resolver is not None
+        if scope.peer.host_lookup_done:
+            return
         look_up(scope.peer, services.resolver, config.main.host_lookup_order)
+        if scope.peer.host_lookup_failed and "host_lookup_failed" in runtime.log.selectors:
+            scope.services.log_main(f"no host name found for IP address {scope.peer.address}")
 
     def check_sender(address: str, ip: str) -> str:
         from mta.emailauth.spf import check_spf

@@ -25,7 +25,7 @@ def welcome(session: Session) -> bool:
     if session.scope.trace is not None and remote:
         session.host_in("hosts_connection_nolog")
     if remote and session.host_in("host_lookup"):
-        _look_up(session)
+        scope.services.lookup_host_name(scope)
     if remote and options.rfc1413_query_timeout > 0 and not session.pretend and session.host_in("rfc1413_hosts"):
         from mta.receive.ident import ask as ask_ident
 
@@ -48,13 +48,6 @@ def welcome(session: Session) -> bool:
         if verdict.user_message:
             return _banner(session, agree(session, 220, verdict, ""))
     return _banner(session, Reply(220, expand(scope, options.smtp_banner)))
-
-
-def _look_up(session: Session) -> None:
-    """Find the client's name; that there is none is worth a line (log selector host_lookup_failed)."""
-    session.scope.services.lookup_host_name(session.scope)
-    if session.peer.host_lookup_failed and "host_lookup_failed" in session.plan.selectors:
-        session.log(f"no host name found for IP address {session.peer.address}")
 
 
 def _banner(session: Session, reply: Reply) -> bool:
@@ -110,7 +103,7 @@ def helo(session: Session, command: Command) -> None:
     if session.scope.trace is not None and options.helo_lookup_domains is not None:
         session.scope.trace("host", f"{name} in helo_lookup_domains? no (end of list)")
     if peer.address and not peer.host_name and not peer.host_lookup_done and _wants_lookup(session, name):
-        _look_up(session)
+        session.scope.services.lookup_host_name(session.scope)
     if options.acl_smtp_helo is not None:
         verdict = ask(session, "helo")
         if not verdict.accepted:
@@ -219,7 +212,8 @@ def offer_of(session: Session) -> Offer:
     options, peer = session.plan.options, session.peer
     limit = size_limit(session)
     offer = Offer(size=limit, eight_bit=options.accept_8bitmime)
-    if session.host_in("limits_advertise_hosts"):
+    # Exim 4.96 has no such option, and nothing of it in the narrative of -bh
+    if session.plan.lists["limits_advertise_hosts"] is not False and session.host_in("limits_advertise_hosts"):
         offer.limits = _limits(session)
     offer.dsn = session.host_in("dsn_advertise_hosts")
     offer.etrn = options.acl_smtp_etrn is not None

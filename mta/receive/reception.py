@@ -180,8 +180,9 @@ def _count_nonmail(session: Session, command: Command) -> bool:
         limit = session.plan.options.smtp_accept_max_nonmail
         if session.nonmail > limit and session.host_in("smtp_accept_max_nonmail_hosts"):
             session.say(554, "Too many nonmail commands")
+            word = command.line.partition(" ")[0]
             session.log_refusal(
-                f'SMTP call from {session.who()} dropped: too many nonmail commands (last was "{command.line.partition(" ")[0]}")'
+                f'SMTP call from {session.who()} dropped: too many nonmail commands (last was "{word}")'
             )
             session.end("bad-commands")
             return False

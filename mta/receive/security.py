@@ -156,7 +156,7 @@ def _exchange(session: Session, authenticator: Authenticator, initial: str | Non
         peer.authentication_failed = True
         peer.authenticated_fail_id = Tainted(result.id)
         shown = f" (set_id={result.id})" if result.id else ""
-        why = f": {result.log}" if result.log else ""
+        why = f": {result.log}" if result.log and not result.text.endswith(f": {result.log}") else ""
         line = f"{authenticator.name} authenticator failed for {session.who()}: {result.code} {result.text}{shown}{why}"
         session.log_refusal(main_event(session.scope, "auth:fail", f"{result.code} {result.text}") or line)
     session.say(result.code, result.text)

@@ -35,6 +35,7 @@ ONCE = frozenset(
         "helo_try_verify_hosts",
         "helo_accept_junk_hosts",
         "hosts_proxy",
+        "pipelining_connect_advertise_hosts",
         "smtp_accept_max_nonmail_hosts",
     ]
 )
