@@ -20,11 +20,12 @@ from functools import partial
 from mta.config.runtime import Runtime
 from mta.deliver.as_user import serve_file, use_agent_for_files
 from mta.deliver.child import AGENT, IDLE, Key, serve
+from mta.deliver.filter_child import serve_filter, use_agent_for_filters
 from mta.deliver.identity import become
 from mta.deliver.preload import DELIVERING, preload
 from mta.system.users import find_user, groups_of
 
-DELIVERY, FILE = b"D", b"F"  # what a child is for
+DELIVERY, FILE, FILTER = b"D", b"F", b"U"  # what a child is for
 MAX_CHILDREN = 200
 _POLL = 0.5
 
@@ -95,6 +96,7 @@ def use_agent(runtime: Runtime, wires: AgentWires) -> None:
     client = AgentClient(wires.client)
     runtime.services.state[AGENT] = client
     use_agent_for_files(runtime, partial(client.connect, FILE))
+    use_agent_for_filters(runtime, partial(client.connect, FILTER))
 
 
 def give_up_root(runtime: Runtime) -> None:
@@ -164,7 +166,7 @@ class LocalAgent:
         if len(fds) != 1:
             return True
         stream = socket.socket(fileno=fds[0])
-        if data == FILE or len(self._delivering) < self._most():
+        if data in (FILE, FILTER) or len(self._delivering) < self._most():
             self._start(children, data, stream)
         else:
             self._waiting.append(stream)
@@ -182,6 +184,8 @@ class LocalAgent:
                 self.runtime.after_fork()
                 if data == FILE:
                     serve_file(stream)
+                elif data == FILTER:
+                    serve_filter(self.runtime, stream)
                 else:
                     serve(self.runtime, stream)
                 code = 0
@@ -189,7 +193,7 @@ class LocalAgent:
                 os._exit(code)
         stream.close()
         children.add(pid)
-        if data != FILE:
+        if data not in (FILE, FILTER):
             self._delivering.add(pid)
 
     def _reap(self, children: set[int]) -> None:

@@ -98,7 +98,7 @@ def route_all(
     while waiting:
         recipient = waiting.popleft()
         if recipient.kind != "address":
-            results.append(Result(recipient, Accepted(recipient.transport)))
+            results.append(Result(recipient, _local_answer(recipient)))
             continue
         inner = _percent_hacked(recipient, scope)
         if inner is not None:
@@ -118,6 +118,8 @@ def route_all(
             waiting.extendleft(reversed(answer.children))
         else:
             results.append(Result(recipient, answer, quiet))
+            if isinstance(answer, (Failed, RouteDeferred)) and answer.children:
+                waiting.extendleft(reversed(answer.children))
             if recipient.unseen:
                 clone = _unseen_clone(routers, recipient)
                 if clone is not None:
@@ -136,6 +138,15 @@ def _percent_hacked(recipient: Recipient, scope: Scope) -> Recipient | None:
     child.errors_to, child.notify, child.orcpt = recipient.errors_to, recipient.notify, recipient.orcpt
     child.tainted = recipient.tainted
     return child
+
+
+def _local_answer(recipient: Recipient) -> Answer:
+    """A pipe, file or reply goes to its transport, unless the router that made it forbids that."""
+    if "refused" in recipient.data:
+        return Failed(recipient.data["refused"])
+    if "unset" in recipient.data:
+        return RouteDeferred(recipient.data["unset"])
+    return Accepted(recipient.transport)
 
 
 def _quiet(routers: list[Router], recipient: Recipient) -> bool:
@@ -199,7 +210,10 @@ def _run_chain(routers: list[Router], recipient: Recipient, scope: Scope, asking
         scope.router = router.name
         if scope.trace is not None:
             scope.trace("route", f"--------> {router.name} router <--------")
+            scope.trace("route", f"local_part={recipient.cc_local_part} domain={recipient.domain}")
         answer = _try_router(router, recipient, scope, asking)
+        if scope.trace is not None and not isinstance(answer, (Skip, Declined)):
+            scope.trace("route", f"{router.name} router: {_told(answer, recipient)}")
         if isinstance(answer, Skip):
             if scope.trace is not None:
                 scope.trace("route", f"{router.name} router skipped: {answer.reason}")
@@ -234,6 +248,20 @@ def _position(routers: list[Router], name: str) -> int:
             if router.name == name:
                 return position
     return 0
+
+
+def _told(answer: Answer | Skip, recipient: Recipient) -> str:
+    """An answer in words, for debugging."""
+    if isinstance(answer, Accepted):
+        hosts = "".join(f"\n  host {host.name} [{host.address}]" for host in recipient.hosts)
+        return f"accepted {recipient.address} for {answer.transport or recipient.transport or 'no'} transport{hosts}"
+    if isinstance(answer, Redirected):
+        return f"redirected {recipient.address} to {', '.join(one.address for one in answer.children) or 'nowhere'}"
+    if isinstance(answer, (Failed, RouteDeferred)):
+        return f"{'failed' if isinstance(answer, Failed) else 'deferred'} {recipient.address}: {answer.message}"
+    if isinstance(answer, Rerouted):
+        return f"moved {recipient.address} to the domain {answer.domain}"
+    return f"passed {recipient.address} on"
 
 
 def _more(router: Router, scope: Scope) -> bool | RouteDeferred:
@@ -292,8 +320,11 @@ def _try_router(router: Router, recipient: Recipient, scope: Scope, asking: Aski
     except (ExpansionFailed, Deferred) as error:
         return RouteDeferred(f"{error} in {router.name} router" if isinstance(error, ExpansionFailed) else str(error))
     if isinstance(answer, (Accepted, Redirected)):
-        recipient.unseen = bool(unseen) and not asking.verify
+        continues = isinstance(answer, Redirected) and answer.continues
+        recipient.unseen = (bool(unseen) or continues) and not asking.verify
         return assign.finish(router, recipient, scope, asking, answer)
+    if isinstance(answer, (Failed, RouteDeferred)) and answer.children:
+        assign.finish(router, recipient, scope, asking, Redirected(answer.children))
     if isinstance(answer, RouteDeferred) and options.pass_on_timeout:
         return _restored(recipient, saved, Passed())
     if isinstance(answer, (Declined, Passed)):

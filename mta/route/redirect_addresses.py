@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mta.errors import ExpansionFailed
-from mta.mail.address import Address, parse_address
+from mta.mail.address import Address, parse_address, parse_address_list
 from mta.mail.recipient import Kind, Recipient
 from mta.route.base import Failed, RouteDeferred, Router
 from mta.route.redirect_file import read_as
@@ -92,12 +92,21 @@ def _child(driver: Redirect, router: Router, recipient: Recipient, scope: Scope,
     domain = parsed.domain
     if not domain:
         domain = _qualify(driver, recipient, scope, backslash)
-    address = f"{parsed.local_part}@{domain}"
+    return generated_address(driver, recipient, scope, f"{parsed.local_part}@{domain}")
+
+
+def generated_address(driver: Redirect, recipient: Recipient, scope: Scope, address: str) -> Recipient:
+    """The child for a whole address: rewritten, unless it is an ancestor's under check_ancestor."""
     if driver.rewrite:
         rewrite = scope.services.state.get("rewrite_address")
         if rewrite is not None:
             address = rewrite(scope, address, "T")
     return _new_address(driver, recipient, address)
+
+
+def reply_recipients(text: str) -> list[str]:
+    """The addresses of a To: value, for the log and to know one reply from another."""
+    return [found.text for found in parse_address_list(text) if isinstance(found, Address)]
 
 
 def _qualify(driver: Redirect, recipient: Recipient, scope: Scope, backslash: bool) -> str:

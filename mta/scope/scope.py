@@ -47,6 +47,8 @@ class Scope:
     host_checking: bool = False  # -bh: nothing is waited for, nothing is delivered
     caches: dict[str, Any] = field(default_factory=dict)  # lookup.find.message_cache
     depth: int = 0  # nesting of acl=, ${acl}, ${expand:}
+    # What a user's filter may not use: existstest, lookup, readfile, readsocket, run, perl, dlfunc (forbid_filter_...).
+    forbidden: frozenset[str] = frozenset()
 
     @contextmanager
     def saved(self, *names: str) -> Iterator[None]:

@@ -127,6 +127,7 @@ class _Delivery:
         with self.scope.saved("captures"):
             if first.pipe_expandn is not None:
                 self.scope.captures = list(first.pipe_expandn)
+                self.scope.vars["thisaddress"] = Tainted(first.data.get("thisaddress", ""))
             command = command_line(
                 text, self.scope, what, addresses, expand=expand, address_pipe=self.redirected_arguments
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mta.cli.call import Call
+from mta.deliver.filter_child import use_forks_for_filters
 from mta.mail.address import Address, AddressError, parse_address
 from mta.mail.host import Host
 from mta.mail.recipient import Recipient
@@ -22,6 +23,7 @@ def run(call: Call) -> int:
     if call.config().main.commandline_checks_require_admin and not call.is_admin():
         call.error("mta: permission denied")
         return 1
+    use_forks_for_filters(call.runtime())
     test = test_address if call.arguments.mode == "bt" else verify_address
     code = DELIVERABLE
     seen: set[str] = set()
@@ -76,7 +78,6 @@ def test_address(call: Call, text: str, seen: set[str]) -> int:
         call.write(f"syntax error: {address.message}\n")
         return FAILED
     config, scope = call.config(), new_scope(call)
-    scope.trace = (lambda _selector, line: call.error(line)) if call.arguments.debug is not None else None
     asking = Asking(address_test=True, transports=config.transports)
     recipient = make_recipient(address)
     if "@" not in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from mta.errors import ExpansionFailed
 from mta.expand.base import conditions
 from mta.expand.nodes import Condition
 from mta.expand.parser import Parser
@@ -27,6 +28,8 @@ def parse_exists(parser: Parser, name: str) -> Condition:
     read = parser.condition_argument(name, 0).run
 
     def test(scope: Scope) -> bool:
+        if "existstest" in scope.forbidden:
+            raise ExpansionFailed("File existence tests are not permitted")
         path = read(scope)
         return path.startswith("/") and "\0" not in path and _is_there(scope, path)
 

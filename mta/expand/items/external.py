@@ -33,6 +33,8 @@ def parse_readfile(parser: Parser, name: str) -> Node:
     ending = arguments[1].run if len(arguments) > 1 else None
 
     def run(scope: Scope) -> str:
+        if "readfile" in scope.forbidden:
+            raise ExpansionFailed("file insertions are not permitted")
         text = read_whole(scope, path(scope))
         return text if ending is None else text.replace("\n", ending(scope))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mta.errors import Deferred
+from mta.errors import Deferred, ExpansionFailed
 from mta.expand.base import Closure, items
 from mta.expand.nodes import EMPTY, Node, isolated, like, value_item
 from mta.expand.parser import Parser
@@ -40,6 +40,8 @@ def parse(parser: Parser, name: str) -> Node:
     inner = value_item(_fetch(kind, isolated(file), isolated(wanted)), parser.branches(name)).run
 
     def run(scope: Scope) -> str:
+        if "lookup" in scope.forbidden:
+            raise ExpansionFailed("lookup expansions are not permitted")
         # a partial match sets $1 and $2 for the strings of the item only
         kept = scope.captures
         try:

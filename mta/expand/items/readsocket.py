@@ -34,6 +34,8 @@ def parse(parser: Parser, name: str) -> Node:
     fallback = arguments[4].run if len(arguments) > 4 else None
 
     def run(scope: Scope) -> str:
+        if "readsocket" in scope.forbidden:
+            raise ExpansionFailed("socket insertions are not permitted")
         try:
             text = _ask(scope, where(scope), request(scope), _options(options(scope) if options else ""))
         except ExpansionFailed:

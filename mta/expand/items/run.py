@@ -46,6 +46,8 @@ def parse(parser: Parser, name: str) -> Node:
     yes, no = branches.yes, branches.no.run
 
     def run(scope: Scope) -> str:
+        if "run" in scope.forbidden:
+            raise ExpansionFailed("running a command is not permitted")
         code, output = _run(scope, words(scope))
         scope.vars["runrc"] = str(code)
         kept, scope.value = scope.value, output

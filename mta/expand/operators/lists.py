@@ -43,6 +43,8 @@ def listnamed(scope: Scope, text: str, argument: str) -> str:
 @operator("stat", pure=False)
 def stat(scope: Scope, text: str, _argument: str) -> str:
     """``name=value`` pairs about a file; links are followed."""
+    if "existstest" in scope.forbidden:
+        raise ExpansionFailed("Use of the stat() expansion is not permitted")
     try:
         found = os.stat(text.encode("latin-1"))
     except (OSError, ValueError) as error:

@@ -22,6 +22,7 @@ from mta.scope.expansion import expand_with_taint
 from mta.scope.scope import Scope
 from mta.text.ascii import lower, strip
 from mta.text.quoting import printing
+from mta.text.units import parse_time
 
 MAX_ACTIONS = 5000
 MAX_EXPANDED = 1 << 20
@@ -165,8 +166,6 @@ def _errors_to(run: Run, command: Command, text: str) -> str:
 
 def _save(run: Run, command: Command) -> None:
     path = run.argument(command)
-    if run.world.save_forbidden:
-        raise FilterError('"save" command is disabled')
     home = run.scope.recipient.home if run.scope.recipient is not None else ""
     if not path.startswith("/") and home and run.world.prepend_home and not run.world.testing:
         path = path.__class__(f"{home}/{path}")
@@ -177,8 +176,6 @@ def _save(run: Run, command: Command) -> None:
 
 
 def _pipe(run: Run, command: Command) -> None:
-    if run.world.pipe_forbidden:
-        raise FilterError('"pipe" command is disabled')
     if run.world.testing:
         run.show(f"{_prefixes(command, 'Pipe')} message to: {command.argument}{_noerror(command)}")
     run.add_action(
@@ -194,14 +191,15 @@ def _pipe(run: Run, command: Command) -> None:
 
 
 def _mail(run: Run, command: Command) -> None:
-    if run.world.reply_forbidden:
-        raise FilterError("automatic replies are not permitted")
     if not run.scope.vars.get("return_path", run.scope.message.sender):
         run.show(f"{command.name} command ignored because return_path is empty")
         return
     seen = _by_order(run, command)
     made = answer(command, lambda text: run.argument(command, text), run.scope)
     made.seen = seen
+    repeat = command.options.get("once_repeat")
+    if repeat and not run.world.testing and parse_time(repeat) is None:
+        raise FilterError(f'Bad time value for "once_repeat" in mail or vacation command: {repeat}')
     if run.world.testing:
         for line in show_answer(command, made, "  " * run.depth):
             run.show(line)
@@ -234,8 +232,6 @@ def _logfile(run: Run, command: Command) -> None:
     if run.world.testing:
         run.show(f"{'Seen logfile' if command.seen else 'Logfile'} {path}")
         return
-    if run.world.log_forbidden:
-        raise FilterError('filtering command "logfile" is disabled')
     run.log = (path, command.mode or 0o600)
 
 
@@ -247,9 +243,9 @@ def _logwrite(run: Run, command: Command) -> None:
         run.show(f'{"Seen logwrite" if command.seen else "Logwrite"} "{printing(value)}"')
         return
     if run.world.log_forbidden:
-        raise FilterError('filtering command "logwrite" is disabled')
+        raise FilterError("logwrite command forbidden")
     if run.log is None:
-        raise FilterError('attempt to obey "logwrite" command without a previous "logfile"')
+        return
     if run.world.write_log is None:
         run.outcome.notes.append("logwrite is not available here")
         return

@@ -18,9 +18,6 @@ class World:
     trace: Callable[[str], None] | None = None
     write_log: Callable[[str, int, str], str] | None = None
     log_forbidden: bool = False  # forbid_filter_logwrite
-    reply_forbidden: bool = False  # forbid_filter_reply
-    save_forbidden: bool = False  # forbid_file
-    pipe_forbidden: bool = False  # forbid_pipe
     prepend_home: bool = True
     system: bool = False
     qualify: Callable[[str], str] | None = None  # an unqualified local part made whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mta.errors import ConfigError, ForcedFail
+from mta.filter.actions import kind_of
 from mta.mail.recipient import Recipient
 from mta.route.base import Answer, Asking, Declined, Failed, Redirected, RouteDeferred, Router, routers
 from mta.route.redirect_addresses import Children, children_of
@@ -13,7 +14,7 @@ from mta.route.redirect_items import Item, parse_items
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.settings.options import option
-from mta.text.ascii import lower, strip
+from mta.text.ascii import strip
 
 
 @routers.register("redirect")
@@ -30,9 +31,19 @@ class Redirect:
     directory_transport: Expansion | None = option("expanded")
     file: Expansion | None = option("expanded")
     file_transport: Expansion | None = option("expanded")
+    filter_prepend_home: bool = option("bool", True)
     forbid_blackhole: bool = option("bool", False)
     forbid_exim_filter: bool = option("bool", False)
     forbid_file: bool = option("bool", False)
+    forbid_filter_dlfunc: bool = option("bool", False)
+    forbid_filter_existstest: bool = option("bool", False)
+    forbid_filter_logwrite: bool = option("bool", False)
+    forbid_filter_lookup: bool = option("bool", False)
+    forbid_filter_perl: bool = option("bool", False)
+    forbid_filter_readfile: bool = option("bool", False)
+    forbid_filter_readsocket: bool = option("bool", False)
+    forbid_filter_reply: bool = option("bool", False)
+    forbid_filter_run: bool = option("bool", False)
     forbid_include: bool = option("bool", False)
     forbid_pipe: bool = option("bool", False)
     forbid_sieve_filter: bool = option("bool", False)
@@ -51,6 +62,10 @@ class Redirect:
     repeat_use: bool = option("bool", True)
     reply_transport: Expansion | None = option("expanded")
     rewrite: bool = option("bool", True)
+    sieve_inbox: Expansion | None = option("expanded", "inbox")
+    sieve_subaddress: Expansion | None = option("expanded")
+    sieve_useraddress: Expansion | None = option("expanded")
+    sieve_vacation_directory: Expansion | None = option("expanded")
     skip_syntax_errors: bool = option("bool", False)
     syntax_errors_text: Expansion | None = option("expanded")
     syntax_errors_to: Expansion | None = option("expanded")
@@ -61,7 +76,7 @@ class Redirect:
         if self.qualify_domain is not None and self.qualify_preserve_domain:
             raise ConfigError("only one of qualify_domain and qualify_preserve_domain must be set")
         if self.one_time:
-            self.forbid_pipe = self.forbid_file = True
+            self.forbid_pipe = self.forbid_file = self.forbid_filter_reply = True
 
     def route(self, router: Router, recipient: Recipient, scope: Scope, asking: Asking) -> Answer:
         before, scope.tainted = scope.tainted, False
@@ -73,10 +88,11 @@ class Redirect:
             tainted, scope.tainted = scope.tainted, before
         if isinstance(text, RouteDeferred | Declined):
             return text
-        head = lower(text.lstrip()[:40]).replace(" ", "")
-        if head.startswith(("#eximfilter", "#sievefilter")) and self.allow_filter:
-            # The mail stays until filters work, rather than going astray past its owner's wishes.
-            return RouteDeferred("filter files are not implemented in mta yet")
+        kind = kind_of(text) if self.allow_filter else ""
+        if kind:
+            from mta.route.redirect_filter import filter_answer
+
+            return filter_answer(self, router, recipient, scope, text, kind)
         found = parse_items(text)
         if found.special is not None:
             return self._special(found.special, recipient, scope, asking)
@@ -99,18 +115,22 @@ class Redirect:
 
     def _answer(self, router: Router, recipient: Recipient, scope: Scope, children: Children, tainted: bool) -> Answer:
         if children.skipped:
-            for text in children.skipped:
-                scope.services.log_main(f"{router.name} router: skipped error: {text}")
-            notify = scope.services.state.get("notify_syntax_errors")
-            if self.syntax_errors_to is not None and notify is not None:
-                heading = self.syntax_errors_text(scope) if self.syntax_errors_text is not None else ""
-                notify(scope, self.syntax_errors_to(scope), heading, children.skipped)
+            self.tell_errors(router, scope, children.skipped)
         if not children.found:
             return Declined("no addresses in the redirection data")
         for child in children.found:
             child.tainted = tainted
             child.one_time, child.hide_child = self.one_time, self.hide_child_in_errmsg
         return Redirected(children.found)
+
+    def tell_errors(self, router: Router, scope: Scope, errors: list[str]) -> None:
+        """Errors that skip_syntax_errors passes over: into the log, and to syntax_errors_to."""
+        for text in errors:
+            scope.services.log_main(f"{router.name} router: skipped error: {text}")
+        notify = scope.services.state.get("notify_syntax_errors")
+        if self.syntax_errors_to is not None and notify is not None:
+            heading = self.syntax_errors_text(scope) if self.syntax_errors_text is not None else ""
+            notify(scope, self.syntax_errors_to(scope), heading, errors)
 
     def _special(self, item: Item, recipient: Recipient, scope: Scope, asking: Asking) -> Answer:
         if item.kind == "blackhole":
