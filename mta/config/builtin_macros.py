@@ -104,7 +104,11 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "OPENSSL": _module("mta.tls.contexts"),
     "TLS1_3": _module("mta.tls.contexts"),
     "TLS_CA_CACHE": _module("mta.tls.contexts"),
+    "DANE": lambda: "smtp_hosts_try_dane" in _private("TRANSPORT"),
     "DNSSEC": _module("mta.net.resolver"),
+    "OCSP": _module("mta.tls.stapling"),
+    "TLS_OCSP": _module("mta.tls.stapling"),
+    "TLS_OCSP_LIST": _module("mta.tls.stapling"),
     "CRYPTEQ": lambda: "crypteq" in _language("conditions")(),
     "DKIM": _in_acl("dkim_status"),
     "SPF": _in_acl("spf"),
@@ -117,7 +121,6 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "TRANSPORT_APPEND_MAILSTORE": lambda: "appendfile_mailstore_format" in _private("TRANSPORT"),
     "TRANSPORT_APPEND_MBX": lambda: "appendfile_mbx_format" in _private("TRANSPORT"),
 }
-
 
 
 def _sign_headers() -> str:
