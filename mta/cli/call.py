@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
+from errno import EPERM
 from typing import TYPE_CHECKING, BinaryIO
 
 from mta.cli.arguments import Arguments
 
 if TYPE_CHECKING:
+    from mta.cli.debug import Tracer
     from mta.config.config import Config
     from mta.config.runtime import Runtime
 
@@ -21,6 +23,7 @@ SERVICE_VARIABLES = frozenset(
     {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID"}
 )
 OWN_VARIABLES = frozenset({"MTA_SPEEDUPS"})
+TRACED = frozenset({"be", "bt", "bv", "bvs", "bh", "bhc", "brw", "brt", "q"})  # modes with debugging output; -M... too
 LOGS_WARNING = frozenset({"bd", "q", "bm", "bs", "bS"})  # modes that write the main log anyway
 
 
@@ -38,6 +41,7 @@ class Call:
     own_process: bool = False  # the process is the command's alone: its environment may be changed
     _config: Config | None = None
     _runtime: Runtime | None = None
+    _trace: Tracer | None = None
 
     def write(self, text: str) -> None:
         """Byte text to the standard output, as it is."""
@@ -54,10 +58,26 @@ class Call:
         if self._config is None:
             from mta.config.load import load
 
+            if self.arguments.debug is not None:
+                self._start_debugging()
             self._config = load(self.arguments.config_file, self.arguments.macros)
             if self.own_process:
                 self._clean_environment(self._config)
         return self._config
+
+    def _start_debugging(self) -> None:
+        """-d: who may see it (manual 5.4) is known only later; see ``tracer``."""
+        from mta.cli.debug import Tracer, selected
+
+        chosen = selected(self.arguments.debug or "")
+        if self.arguments.mode not in TRACED and not self.arguments.mode.startswith("M"):
+            self.error(f"mta: there is no debugging output in the mode -{self.arguments.mode}")
+            return
+        if "expand" in chosen:
+            from mta.expand.tracing import TracingParser, grammar
+
+            grammar.set(TracingParser)
+        self._trace = Tracer(chosen, self.error)
 
     def _clean_environment(self, config: Config) -> None:
         """keep_environment and add_environment; a daemon's service manager may go on talking to it."""
@@ -81,6 +101,9 @@ class Call:
             from mta.config.runtime import Runtime
 
             self._runtime = Runtime.start(self.config())
+            if self._trace is not None and not self.is_admin():
+                raise PermissionError(EPERM, "debugging permission denied")
+            self._runtime.trace = self._trace
         return self._runtime
 
     def groups(self) -> set[int]:

@@ -261,14 +261,11 @@ def _macro(found: Arguments, word: str, _words: _Words) -> None:
 
 
 def _debug(found: Arguments, word: str, _words: _Words) -> None:
-    selectors = word[2:].removeprefix("d")
-    from mta.settings.names import debug_selectors
+    from mta.cli.debug import selected
 
-    known = {*debug_selectors(), "any"}
-    for item in re.findall(r"[+-][^+-]*|^[^+-]+", selectors):
-        if item.lstrip("+-") not in known:
-            raise UsageError(f"mta: unknown debug_selector setting: {item}")
-    found.debug = selectors
+    found.debug = word[2:].removeprefix("d")
+    selected(found.debug)
+    found.verbose = True
 
 
 def _sender(found: Arguments, word: str, words: _Words) -> None:

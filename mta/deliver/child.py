@@ -267,11 +267,19 @@ def call(transport: Transport, batch: Batch, scope: Scope) -> list[Outcome]:
     started = time.monotonic()
     scope.recipient = batch.recipients[0]
     try:
+        if scope.trace is not None:
+            told = ", ".join(one.address for one in batch.recipients)
+            scope.trace("transport", f"{transport.name} transport entered for {told}")
+            if transport.options.debug_print is not None:
+                scope.trace("transport", transport.options.debug_print(scope))
         refused = generic.too_big(transport, batch, scope)
         found = refused if refused is not None else transport.driver.deliver(transport, batch, scope)
     except (ExpansionFailed, Deferred) as error:
         found = _all(batch.recipients, str(error))
     taken = time.monotonic() - started
+    if scope.trace is not None:
+        for one in found:
+            scope.trace("transport", f"  {one.recipient.address}: {one.status.name.lower()} {one.message}".rstrip())
     for outcome in found:
         outcome.transport_time = outcome.transport_time or taken
     return found

@@ -18,6 +18,7 @@ from mta.deliver.retry import RetryBook
 from mta.deliver.settle import Settler
 from mta.errors import SpoolError
 from mta.log import lines
+from mta.mail.message import EnvelopeRecipient
 from mta.spool.locked import Locked
 
 
@@ -164,6 +165,11 @@ class _Attempt:
 
     def run(self, cancel: str = "") -> Result:
         books, options = self.books, self.options
+        if self.scope.trace is not None:
+            left = ", ".join(one.address for one in self._left_recipients())
+            self.scope.trace(
+                "deliver", f"delivering message {self.locked.id} from <{self.locked.message.sender}>: {left}"
+            )
         if cancel:
             routing.cancel_all(self.runtime, self.locked, books, cancel)
         elif not routing.too_many_hops(self.runtime, self.locked, books):
@@ -191,6 +197,10 @@ class _Attempt:
         if message.frozen:
             return Result(State.FROZEN, made=made)
         return Result(State.WAITING, books.retry.earliest, made)
+
+    def _left_recipients(self) -> list[EnvelopeRecipient]:
+        message = self.locked.message
+        return [one for one in message.recipients if one.address not in message.delivered]
 
     def _left(self) -> Iterable[str]:
         done = self.locked.message.delivered

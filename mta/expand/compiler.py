@@ -14,7 +14,7 @@ from typing import cast
 from mta.errors import ExpansionFailed, ForcedFail
 from mta.expand.nodes import Condition, Node
 from mta.expand.numbers import integer
-from mta.expand.parser import Parser
+from mta.expand.tracing import grammar
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.text import ascii, units
@@ -27,7 +27,7 @@ _CACHE_LONGEST = 16384  # longer texts come once; keeping them would be all cost
 def compile_text(text: str) -> Expansion:
     """The expansion of ``text``; ExpansionFailed with Exim's words when it cannot be one."""
     try:
-        parser = Parser(text)
+        parser = grammar.get()(text)
         node = parser.whole()
     except RecursionError:
         raise ExpansionFailed("expansion is nested too deeply") from None
@@ -44,7 +44,7 @@ def compile_cached(scope: Scope, text: str) -> Expansion:
 
 def compile_condition(text: str) -> Condition:
     """A condition alone, as it stands after ``${if``; text behind it is refused."""
-    parser = Parser(text)
+    parser = grammar.get()(text)
     found = parser.condition()
     if parser.skip_space():
         parser.fail(f'unexpected text after condition: "{parser.rest}"')

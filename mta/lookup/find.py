@@ -93,6 +93,15 @@ def lookup(scope: Scope, type_text: str, file: str, key: str) -> str | None:
 
 def search(scope: Scope, wanted: Search, file: str, key: str) -> Hit | None:
     """``lookup`` for a type text that has been read, and with the parts of the key that partial matching found."""
+    if scope.trace is None:
+        return _search(scope, wanted, file, key)
+    scope.trace("lookup", f'{wanted.text} lookup of "{key}"' + (f" in {file}" if file else ""))
+    found = _search(scope, wanted, file, key)
+    scope.trace("lookup", "  lookup failed" if found is None else f'  lookup yielded "{found.value}"')
+    return found
+
+
+def _search(scope: Scope, wanted: Search, file: str, key: str) -> Hit | None:
     if not wanted.single:
         value = _query(scope, wanted, file, key)
         return None if value is None else Hit(value)

@@ -136,6 +136,14 @@ class CompiledList(Generic[S]):
         return kept
 
     def found(self, scope: Scope, subject: S, depth: int = 0) -> Hit | None:
+        """The item that a subject matches first; told of when debugging."""
+        hit = self._found(scope, subject, depth)
+        if scope.trace is not None:
+            answer = "no" if hit is None else "yes"
+            scope.trace("lists", f'{getattr(subject, "text", subject)} in "{self.source}"? {answer}')
+        return hit
+
+    def _found(self, scope: Scope, subject: S, depth: int = 0) -> Hit | None:
         """The hit that puts the subject into the list, or None. Raises Deferred."""
         if depth > DEPTH:
             raise Deferred(f"named lists are nested too deeply, or in a loop, at {self.source}")

@@ -26,6 +26,8 @@ BANNER = (
     "**** but without any ident (RFC 1413) callback.\n**** This is not for real!\n\n"
 )
 
+SHOWN = frozenset({"acl", "host", "verify", "auth"})  # what a tester of a host sees without asking
+
 
 @dataclass(slots=True)
 class _Unstored:
@@ -108,7 +110,15 @@ def run(runtime: Runtime, address: str, input_fd: int, output_fd: int, tell: Cal
     session = open_session(pretence, link, peer, lambda _id: None)
     session.pretend = True
     session.scope.host_checking = True
-    session.scope.trace = lambda _selector, line: tell(f">>> {line}")
+    debug = session.scope.trace
+
+    def trace(selector: str, line: str) -> None:
+        if selector in SHOWN:
+            tell(f">>> {line}")
+        elif debug is not None:
+            debug(selector, line)
+
+    session.scope.trace = trace
     converse(session)
     return 0
 

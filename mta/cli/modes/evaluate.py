@@ -32,6 +32,4 @@ def make_scope(call: Call) -> Scope:
         if not call.is_admin():
             raise PermissionError("permission denied")
         scope.message, scope.peer = runtime.spool.read(message_id)
-    if call.arguments.debug is not None:
-        scope.trace = lambda _selector, line: call.error(line)
     return scope
