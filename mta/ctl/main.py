@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from mta import __version__
-from mta.ctl import check, dmarc, tlsa
+from mta.ctl import check, dmarc, ocsp, tlsa
 from mta.errors import ConfigError, ConfigErrors, MtaError
 
 STATUS_WAIT = 5.0
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_verbs(verb("check", check.run_check, "check a sender or a message: spf, dmarc ..."))
     dmarc.add_verbs(verb("dmarc", dmarc.run_dmarc, "send DMARC aggregate reports"))
     tlsa.add_arguments(verb("tlsa", tlsa.run_tlsa, "print the TLSA records to publish for a certificate (DANE)"))
+    ocsp.add_verbs(verb("ocsp", ocsp.run_status, "fetch OCSP proofs for stapling, and show their state"))
     verbs.add_parser("help", help="show this text").set_defaults(run=None)
     return top
 

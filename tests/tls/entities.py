@@ -52,6 +52,7 @@ def make(
     ca: bool | None = False,
     names: list[str] | None = None,
     days: tuple[int, int] = (-1, 1),
+    minutes: int = 0,  # until it expires, in place of days
     path_length: int | None = None,
     key: Any = None,
     extend: Extend = lambda builder: builder,
@@ -62,7 +63,9 @@ def make(
     builder = x509.CertificateBuilder(
         issuer.certificate.subject if issuer else subject, subject, key.public_key(), x509.random_serial_number()
     )
-    builder = builder.not_valid_before(now + days[0] * DAY).not_valid_after(now + days[1] * DAY)
+    builder = builder.not_valid_before(now + days[0] * DAY).not_valid_after(
+        now + (datetime.timedelta(minutes=minutes) if minutes else days[1] * DAY)
+    )
     if ca is not None:
         builder = builder.add_extension(x509.BasicConstraints(ca, path_length), True)
     if names:
