@@ -35,7 +35,7 @@ def user() -> Iterator[pwd.struct_passwd]:
     found = pwd.getpwnam(USER)
     os.chmod(found.pw_dir, 0o700)
     yield found
-    subprocess.run(["userdel", "--remove", USER], check=False, capture_output=True)
+    subprocess.run(["userdel", "--force", "--remove", USER], check=False, capture_output=True)
     Path(f"/var/mail/{USER}").unlink(missing_ok=True)
 
 
