@@ -9,7 +9,8 @@ from mta.mail.headers import TYPES, Header
 from mta.text.ascii import lower
 from mta.text.patterns import pattern
 
-# a name of visible characters (other than ASCII, too: verify = header_names_ascii looks for them), white space before the colon as old mailers wrote it, and the folded lines after it
+# a name of visible characters (other than ASCII, too: verify = header_names_ascii looks for them), white space
+# before the colon as old mailers wrote it, and the folded lines after it
 _FIELD = re.compile(r"([!-9;-~\x80-\xff]+)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)")
 _LETTERS = {
     name: letter for name, letter in TYPES.items() if name not in ("return-path", "delivery-date", "envelope-to")
