@@ -41,7 +41,7 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint --max-line-length 120 _speedups
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint --max-line-length 120 _speedups
 
 test: packages dev lint
 	MTA_SPEEDUPS=c $(BIN)/python -m pytest $(PYTEST_FLAGS)
