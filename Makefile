@@ -4,7 +4,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
-PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd unbound opendkim-tools openssl strace fail2ban \
+PEERS := exim4-daemon-heavy exim4-base exim4-config swaks nsd unbound opendkim-tools openssl strace fail2ban clamav-daemon \
+	spamd rspamd \
 	redis-server postgresql mariadb-server slapd libldap-dev libsasl2-dev
 # two cores: two test processes; serial where a test says so
 PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
