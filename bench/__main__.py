@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bench import local, memory, receive, relay
+from bench import emailauth, local, memory, receive, relay
 
 
 def main() -> None:
     receive.main()
+    emailauth.main()
     relay.main()
     local.main()
     memory.main()

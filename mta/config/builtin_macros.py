@@ -110,6 +110,7 @@ FACILITIES: dict[str, Callable[[], bool]] = {
     "TLS_OCSP": _module("mta.tls.stapling"),
     "TLS_OCSP_LIST": _module("mta.tls.stapling"),
     "CRYPTEQ": lambda: "crypteq" in _language("conditions")(),
+    "ARC": _module("mta.emailauth.arc"),
     "DKIM": _in_acl("dkim_status"),
     "SPF": _in_acl("spf"),
     "DMARC": _in_acl("dmarc_status"),

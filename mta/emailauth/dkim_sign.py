@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mta.emailauth.dkim_canon import BodyForm, BodyHashes, header_bytes
 from mta.emailauth.dkim_keys import PrivateKey
@@ -47,13 +48,7 @@ def chosen_headers(lines: Sequence[str], wanted: Sequence[str]) -> tuple[list[st
     From the lowest line up: a plain name takes one line, ``=name`` and ``+name`` all; then come the names that are
     left over, and those with ``+`` once more, as headers that must not be added.
     """
-    plain: dict[str, int] = {}
-    every: set[str] = set()
-    for item in wanted:
-        if item[:1] in ("=", "+"):
-            every.add(lower(item[1:]))
-        else:
-            plain[lower(item)] = plain.get(lower(item), 0) + 1
+    plain, every, items = _parsed(tuple(wanted))
     names, taken = [], []
     used: dict[str, int] = {}
     for line in reversed(lines):
@@ -65,15 +60,31 @@ def chosen_headers(lines: Sequence[str], wanted: Sequence[str]) -> tuple[list[st
             continue
         names.append(name)
         taken.append(line)
-    for item in wanted:
-        bare = item.lstrip("=+")
-        if item[:1] == "=" or not bare:
-            continue
-        if item[:1] != "+" and used.get(lower(bare), 0):
-            used[lower(bare)] -= 1
-            continue
-        names.append(bare)
+    for bare, key, again in items:
+        if not again and used.get(key):
+            used[key] -= 1
+        else:
+            names.append(bare)
     return names, taken
+
+
+@lru_cache(maxsize=64)
+def _parsed(wanted: tuple[str, ...]) -> tuple[dict[str, int], frozenset[str], list[tuple[str, str, bool]]]:
+    """How often each plain name may be taken, the names taken as often as they come, and what may be left over:
+    (name, in lower case, whether it comes once more in any case)."""
+    plain: dict[str, int] = {}
+    every: set[str] = set()
+    items = []
+    for item in wanted:
+        bare, mark = item.lstrip("=+"), item[:1]
+        key = lower(bare)
+        if mark in ("=", "+"):
+            every.add(key)
+        else:
+            plain[key] = plain.get(key, 0) + 1
+        if bare and mark != "=":
+            items.append((bare, key, mark == "+"))
+    return plain, frozenset(every), items
 
 
 def sign(plan: Plan, lines: Sequence[str], hashes: BodyHashes, now: float) -> str:
@@ -148,11 +159,14 @@ class Fold:
     def names(self, tag: str, names: Sequence[str]) -> None:
         """A list with colons, folded after them; ends with a semicolon."""
         self.tag(tag + names[0] + (":" if len(names) > 1 else ";") if names else tag + ";")
-        for number, name in enumerate(names[1:], 2):
-            text = name + (":" if number < len(names) else ";")
-            if self._column + len(text) > WIDTH:
-                self._break()
-            self._put(text)
+        column, last = self._column, len(names) - 1
+        for number in range(1, len(names)):
+            text = names[number] + (":" if number < last else ";")
+            if column + len(text) > WIDTH:
+                text, column = "\n\t" + text, -1
+            self._parts.append(text)
+            column += len(text)
+        self._column = column
 
     def text(self) -> str:
         return "".join(self._parts)
