@@ -65,8 +65,6 @@ def peer_id(peer: Peer, selectors: Selectors) -> str:
     out = ""
     if peer.address:
         out += f" H={peer_host(peer, selectors)}" + _interface(peer, selectors)
-        if "proxy" in selectors and peer.proxy_session:
-            out += f" PRX={peer.proxy_local_address}"
     if peer.ident:
         out += f" U={printing(peer.ident)}"
     return out
@@ -82,9 +80,8 @@ def tls_fields(tls: TlsInfo, selectors: Selectors, *, certificate: bool = True) 
         if "tls_resumption" in selectors and tls.resumed:
             out += "*"
     if "tls_certificate_verified" in selectors and certificate:
-        verified = (
-            "dane" if tls.dane == "yes" and tls.certificate_verified else "yes" if tls.certificate_verified else "no"
-        )
+        by = "dane" if tls.dane == "yes" else "sts" if tls.sts else "yes"
+        verified = by if tls.certificate_verified else "no"
         out += f" CV={verified}"
     if "tls_peerdn" in selectors and tls.peer_dn:
         out += f' DN="{printing(tls.peer_dn)}"'
@@ -137,6 +134,8 @@ def received(
     out += tls_fields(peer.tls, selectors) + _auth(peer, selectors)
     if message.prdr_requested:
         out += " PRDR"
+    if "proxy" in selectors and peer.proxy_session:
+        out += f" PRX={peer.proxy_local_address}"
     if chunking:
         out += " K"
     out += f" S={message.message_size}"

@@ -46,6 +46,7 @@ class _Plan:
     crl: str
     names: tuple[str, ...]
     sni: str
+    common_name: bool = True  # counts where the certificate has no other names; RFC 8461 4.1 wants those
 
 
 def client_handshake(
@@ -97,7 +98,7 @@ def _plan(options: Any, scope: Scope, host: Host, assurance: Assurance | None) -
     anchors = file_option(options.tls_verify_certificates, scope, "tls_verify_certificates") if verify else ""
     crl = file_option(options.tls_crl, scope, "tls_crl") if verify else ""
     if assurance is not None:
-        return _Plan(True, anchors, crl, assurance.names, assurance.names[0])
+        return _Plan(True, anchors, crl, assurance.names, assurance.names[0], common_name=False)
     by_name = _matches(options.tls_verify_cert_hostnames, scope, host)
     names = (host.certname or host.name,) if by_name else ()
     return _Plan(required, anchors, crl, names, _expanded(options.tls_sni, scope, "tls_sni"))
@@ -172,7 +173,11 @@ def _verified(connection: SSL.Connection, session: _Session, plan: _Plan) -> boo
     result = ""
     if certificate is None:
         session.failure = session.failure or "no certificate"
-    elif plan.names and not session.failure and not any(names_host(certificate, name) for name in plan.names):
+    elif (
+        plan.names
+        and not session.failure
+        and not any(names_host(certificate, name, common_name=plan.common_name) for name in plan.names)
+    ):
         session.failure = f"certificate verification failed: hostname mismatch, wanted {plan.names[0]}"
         result = "certificate-host-mismatch"
     if session.failure and session.required:

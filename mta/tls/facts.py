@@ -39,8 +39,11 @@ def tls_info(connection: SSL.Connection, *, verified: bool, sni: str = "") -> Tl
     return info
 
 
-def names_host(certificate: x509.Certificate, host: str) -> bool:
-    """Whether the certificate is for this host name or address (RFC 6125: one wildcard, whole leftmost label)."""
+def names_host(certificate: x509.Certificate, host: str, *, common_name: bool = True) -> bool:
+    """Whether the certificate is for this host name or address (RFC 6125: one wildcard, whole leftmost label).
+
+    ``common_name``: the subject's name counts where there is no subjectAltName with names.
+    """
     try:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternatives.get_values_for_type(x509.DNSName)
@@ -51,7 +54,7 @@ def names_host(certificate: x509.Certificate, host: str) -> bool:
         return ipaddress.ip_address(host) in addresses
     except ValueError:
         pass
-    if not names:
+    if not names and common_name:
         common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         names = [str(attribute.value) for attribute in common]
     return any(_same(name, host) for name in names)

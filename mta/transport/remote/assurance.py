@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 def assurance_for(driver: Smtp, host: Host, port: int, scope: Scope, domain: str) -> Assurance | None:
     """The host's DANE records or the recipients' domain's policy; None where the options alone say what is wanted."""
     required = _matches(driver.hosts_require_dane, scope, host)
-    if required or _matches(driver.hosts_try_dane, scope, host):
+    if required or (host.dnssec == "yes" and _matches(driver.hosts_try_dane, scope, host)):
         found = _dane(host, port, scope, domain, required=required)
         if found is not None:
             return found
+    if driver.hosts_try_mta_sts is not None and _matches(driver.hosts_try_mta_sts, scope, host):
+        from mta.transport.remote.sts import sts_for
+
+        return sts_for(driver, host, scope, domain)
     return None
 
 
@@ -41,7 +45,7 @@ def _matches(hosts: HostList | None, scope: Scope, host: Host) -> bool:
     try:
         return hosts.match(scope, host.address, host.name) is not None
     except (Deferred, ExpansionFailed) as error:
-        raise HostTrouble(Trouble(f"DANE host lists: {error}", DNS_DEFER)) from None
+        raise HostTrouble(Trouble(f"TLS host lists: {error}", DNS_DEFER)) from None
 
 
 def _dane(host: Host, port: int, scope: Scope, domain: str, *, required: bool) -> Assurance | None:
