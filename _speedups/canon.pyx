@@ -107,7 +107,6 @@ cdef class Body:
 
     cpdef finish(self, update):
         """The end of the body."""
-        cdef char out[2]
         if self._cr:
             self._cr = False
             while self._newlines:
