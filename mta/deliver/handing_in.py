@@ -11,8 +11,12 @@ from functools import partial
 
 from mta.config.runtime import Runtime
 from mta.deliver.spooling import Generated, put, reserve
+from mta.errors import MtaError
+from mta.mail.address import Address, parse_address_list
+from mta.scope.scope import Scope
 
 SUBMIT, NEW = "submit_message", "new_messages"  # keys of services.state
+SYNTAX_ERRORS = "notify_syntax_errors"
 MAX_TEXT = 64 << 20
 _LINE = re.compile(r"[^\n]*\n(?:[ \t][^\n]*\n)*")
 
@@ -22,6 +26,7 @@ def prepare(runtime: Runtime) -> None:
     state = runtime.services.state
     state.setdefault(NEW, [])
     state.setdefault(SUBMIT, partial(submit, runtime))
+    state.setdefault(SYNTAX_ERRORS, partial(tell_syntax_errors, runtime))
 
 
 def submit(runtime: Runtime, sender: str, recipients: list[str], head: str, body: str) -> str:
@@ -36,6 +41,22 @@ def submit(runtime: Runtime, sender: str, recipients: list[str], head: str, body
         made = put(runtime, incoming, what)
     runtime.services.state[NEW].append(made)
     return made
+
+
+def tell_syntax_errors(runtime: Runtime, scope: Scope, to: str, heading: str, errors: list[str]) -> None:
+    """A message about forward or filter files that a redirect router passed over (syntax_errors_to, manual 22.10)."""
+    main = runtime.config.main
+    people = [found.text for found in parse_address_list(to) if isinstance(found, Address)]
+    try:
+        head = f"From: {main.dsn_from(scope)}\n"
+        if people and scope.recipient is not None:
+            head += f"To: {', '.join(people)}\nSubject: error(s) in forwarding or filtering\n"
+            head += "Auto-Submitted: auto-replied\n"
+            body = heading + ("\n" if heading and not heading.endswith("\n") else "")
+            body += f"\nThe following error(s) have been detected for {scope.recipient.address}:\n\n"
+            submit(runtime, "", people, head, body + "".join(f"  {error}\n" for error in errors))
+    except MtaError as error:
+        runtime.log.main(f"cannot tell {to} of errors in a filter: {error}", scope.message.id)
 
 
 def take_new(runtime: Runtime) -> list[str]:

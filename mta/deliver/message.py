@@ -130,6 +130,7 @@ def _frozen(runtime: Runtime, locked: Locked, options: DeliverOptions) -> str:
         return ""
     now = time.time()
     if options.thaw:
+        message.manual_thaw = True
         return _thaw(runtime, locked, "Unfrozen by forced delivery")
     if 0 < main.timeout_frozen_after < now - message.frozen_at:
         _thaw(runtime, locked, "")
@@ -170,19 +171,23 @@ class _Attempt:
             self.scope.trace(
                 "deliver", f"delivering message {self.locked.id} from <{self.locked.message.sender}>: {left}"
             )
+        ignore_originals = False
         if cancel:
             routing.cancel_all(self.runtime, self.locked, books, cancel)
         elif not routing.too_many_hops(self.runtime, self.locked, books):
             plan = routing.route_message(self.runtime, self.locked, self.scope, books, options)
             if not options.first_pass:
                 transporting.deliver_all(self.runtime, self.locked, self.scope, books, plan, options)
+            ignore_originals = plan.ignore_originals and not options.first_pass
         made = notify.report(self.runtime, self.locked, books)
+        if ignore_originals:
+            books.ignore_originals()
         return self._finish(made)
 
     def _finish(self, made: list[str]) -> Result:
         runtime, locked, books = self.runtime, self.locked, self.books
         message = locked.message
-        if not self._left():
+        if not self._left() and not books.deferred:
             line = lines.completed(runtime.log.selectors, time.time() - message.received_time)
             keep = runtime.config.main.preserve_message_logs
             locked.remove(keep_msglog=keep)

@@ -140,6 +140,8 @@ def freeze(runtime: Runtime, locked: Locked, why: str) -> list[str]:
     message = locked.message
     message.frozen, message.frozen_at = True, time.time()
     kind = " (delivery error message)" if why == "delivery error message" else ""
+    if why.startswith("by the system filter"):
+        kind = f" {why}"
     runtime.log.main(f"Frozen{kind}", message.id)
     runtime.log.msglog(message.id, "*** Frozen" + kind)
     made: list[str] = []

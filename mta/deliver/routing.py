@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mta.config.runtime import Runtime
+from mta.deliver import system_filter
 from mta.deliver.settle import Settler, unique_of
 from mta.errors import MtaError
 from mta.mail.message import EnvelopeRecipient
@@ -35,6 +36,7 @@ class Plan:
 
     local: list[Recipient] = field(default_factory=list)
     remote: list[Recipient] = field(default_factory=list)
+    ignore_originals: bool = False  # the system filter has dealt with the message
 
 
 @dataclass(slots=True)
@@ -90,16 +92,19 @@ def too_many_hops(runtime: Runtime, locked: Locked, books: Settler) -> bool:
 
 
 def route_message(runtime: Runtime, locked: Locked, scope: Scope, books: Settler, options: DeliverOptions) -> Plan:
-    """Route all that is left of the envelope."""
+    """Route all that is left of the envelope, and what the system filter adds."""
     config = runtime.config
-    recipients = envelope(locked, options.only)
+    filtered = system_filter.run(runtime, locked, scope, books)
+    if filtered.stopped:
+        return Plan()
+    recipients = [*filtered.recipients, *(envelope(locked, options.only) if filtered.originals else ())]
     admit = _Admission(runtime, scope, books, options)
     results = chain.route_all(config.routers, recipients, scope, Asking(), admit)
     for result in results:
         books.expect(result.recipient)
         if result.disable_logging:
             books.quiet.add(id(result.recipient))
-    plan = Plan()
+    plan = Plan(ignore_originals=filtered.settled)
     seen: dict[str, Recipient] = {}
     # Exim routes in rounds, children after all of their parents' generation; within one, it tells of what ends here
     # last address first, and what it delivers comes out youngest generation first.
@@ -149,11 +154,14 @@ def _accept(
 
 def _settle_answer(books: Settler, recipient: Recipient, answer: Answer) -> None:
     if isinstance(answer, Redirected):
-        books.discard(recipient, ":blackhole:")
+        books.discard(recipient, answer.what)
     elif isinstance(answer, Failed):
         books.fail(Outcome(recipient, Status.FAILED, answer.message))
     elif isinstance(answer, _Held):
         books.defer(Outcome(recipient, Status.DEFERRED, answer.message, errno=answer.errno), log=answer.log)
+    elif isinstance(answer, RouteDeferred) and recipient.kind != "address":
+        # no transport for a pipe, file or reply: for the operator to mend
+        books.defer(Outcome(recipient, Status.DEFERRED, answer.message, errno=-1, log_extra={"panic": "1"}))
     elif isinstance(answer, RouteDeferred):
         # Temporary errors of routing have retry records too; the router says whether by address or by domain.
         fact = RetryFact(routing_key(recipient, books), True, "lookup" if "lookup" in answer.message else "")

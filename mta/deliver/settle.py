@@ -18,6 +18,7 @@ from mta.mail.recipient import Recipient
 from mta.spool.locked import Locked
 
 TIMED_OUT = "retry timeout exceeded"
+SYSTEM_FILTER = "system-filter"  # what stands for the original recipient of the system filter's deliveries
 SUPPRESSED = "no delivery: -N"
 
 
@@ -170,6 +171,17 @@ class Settler:
         """Their bounce is in the spool, or none is owed: they are done with."""
         self._journal([outcome.recipient for outcome in outcomes])
 
+    def ignore_originals(self) -> None:
+        """The system filter has dealt with the message: its recipients are done with."""
+        message = self.locked.message
+        left = [one.address for one in message.recipients if one.address not in message.delivered]
+        if not left:
+            return
+        if self.all_done(left):
+            message.delivered.update(left)
+        else:
+            self.locked.journal(left)
+
     def _journal(self, recipients: list[Recipient]) -> None:
         """Recipients, their duplicates, and envelope addresses whose last descendant this was.
 
@@ -197,7 +209,9 @@ class Settler:
         """Whether the message ends with these, and nothing else is owed for it."""
         done = self.locked.message.delivered.union(addresses)
         owed = self.deferred or self.failed or self.delivered or self.timed_out
-        return not owed and all(r.address in done for r in self.locked.message.recipients)
+        if owed or self.open.get(SYSTEM_FILTER, 0) > 0:  # its deliveries belong to no recipient of the envelope
+            return False
+        return all(r.address in done for r in self.locked.message.recipients)
 
     def _log(self, outcome: Outcome, line: str, msglog: str = "") -> None:
         if id(outcome.recipient) not in self.quiet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from mta.transport.generic import enter
 if TYPE_CHECKING:
     from mta.transport.drivers.autoreply import Autoreply
 
+_ONCE_KEPT = 31 * 86400.0  # seconds: Sieve's longest :days
+_ONCE_NAME = re.compile(r"[0-9A-F]{32}\Z")
 _MOST_REFERENCES = 12  # RFC 5322 sets no limit; message ids kept from a long chain
 
 
@@ -184,7 +187,8 @@ class _Answer:
         if ids:
             lines.append(f"In-Reply-To: {ids[-1]}\n")
             lines.append("References: " + "\n ".join(ids) + "\n")
-        lines.append("Auto-Submitted: auto-replied\n")
+        if not lower(reply.headers).startswith("auto-submitted:"):  # a notice has one of its own (RFC 5436)
+            lines.append("Auto-Submitted: auto-replied\n")
         if reply.headers:
             self.check_line(reply.headers, "headers", several=True)
             lines.append(reply.headers if reply.headers.endswith("\n") else reply.headers + "\n")
@@ -277,6 +281,8 @@ class _Answer:
         """Note when the To: recipients were answered; past once_file_size the oldest are dropped."""
         limit = self.options.once_file_size
         try:
+            if reply.once_directory:
+                _tidy(reply.once_directory)
             fd = os.open(reply.once, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self.options.mode)
         except OSError as error:
             raise BadReply(
@@ -327,6 +333,17 @@ class _Answer:
             os.write(fd, ("\n".join(lines) + "\n").encode("latin-1"))
         finally:
             os.close(fd)
+
+
+def _tidy(folder: str) -> None:
+    """Make a folder of once files (Sieve's vacation); those that no answer can need any more go."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    oldest = time.time() - _ONCE_KEPT
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            old = _ONCE_NAME.match(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest
+            if old and entry.is_file(follow_symlinks=False):
+                os.unlink(entry.path)
 
 
 def _read_once(path: str) -> dict[str, int]:

@@ -99,3 +99,78 @@ def test_no_process_that_talks_to_the_network_has_root_rights(server: Server) ->
             assert 0 not in (uids.real, uids.effective, uids.saved), title
             status = Path(f"/proc/{process.pid}/status").read_text()
             assert "NoNewPrivs:\t1" in status
+
+
+def install(user: pwd.struct_passwd, text: str) -> None:
+    forward = Path(user.pw_dir) / ".forward"
+    forward.write_text(text)
+    forward.chmod(0o600)
+    shutil.chown(forward, user.pw_uid, user.pw_gid)
+
+
+def test_an_exim_filter_works_with_its_users_rights(server: Server, user: pwd.struct_passwd) -> None:
+    home = Path(user.pw_dir)
+    (home / "word").write_text("hello")
+    shutil.chown(home / "word", user.pw_uid, user.pw_gid)
+    (home / "word").chmod(0o600)
+    install(
+        user,
+        "# Exim filter\n"
+        "logfile $home/log\n"
+        'if "$h_subject:" is "${readfile{$home/word}}" then\n'
+        f"  unseen save {home}/saved\n"
+        '  logwrite "$tod_log uid=${run{/usr/bin/id -u}}"\n'
+        "endif\n"
+        'if "${if exists{/etc/shadow}{${readfile{/etc/shadow}}}}" contains root then seen finish endif\n',
+    )
+    send(server, f"{USER}@e2e.example")
+    wait_until(lambda: " defer " in server.log() or " Completed" in server.log(), 20, "delivery: " + server.log())
+    # reading /etc/shadow is not the user's right: the filter fails, and the mail is kept
+    assert "/etc/shadow: Permission denied" in server.log()
+    assert f"uid={user.pw_uid}\n" in (home / "log").read_text()
+    assert (home / "log").stat().st_uid == user.pw_uid
+    assert not (home / "saved").exists()
+
+
+def test_an_exim_filter_saves_forwards_and_goes_on(server: Server, user: pwd.struct_passwd) -> None:
+    home = Path(user.pw_dir)
+    install(
+        user,
+        "# Exim filter\n"
+        'if $h_subject: contains "hello" then\n'
+        "  unseen save copy 640\n"
+        '  unseen pipe "/bin/sh -c \'id -u > who; cat > /dev/null\'"\n'
+        '  mail to boss@e2e.example subject "about $h_subject:" text "seen"\n'
+        "endif\n",
+    )
+    send(server, f"{USER}@e2e.example")
+    wait_until(lambda: " Completed" in server.log(), 20, "delivery: " + server.log())
+    assert (home / "copy").read_text().endswith("It works.\n\n")
+    assert (home / "copy").stat().st_mode & 0o777 == 0o640
+    assert (home / "copy").stat().st_uid == user.pw_uid
+    assert (home / "who").read_text().strip() == str(user.pw_uid)
+    assert Path(f"/var/mail/{USER}").read_text().endswith("It works.\n\n")
+    assert f" => >boss@e2e.example <{USER}@e2e.example> R=userforward T=address_reply" in server.log()
+
+
+def test_a_sieve_script_files_and_answers(server: Server, user: pwd.struct_passwd) -> None:
+    home = Path(user.pw_dir)
+    install(
+        user,
+        "# Sieve filter\n"
+        'require ["fileinto", "copy"];\n'
+        'if header :contains "subject" "hello" { fileinto :copy "folder"; }\n',
+    )
+    send(server, f"{USER}@e2e.example")
+    wait_until(lambda: " Completed" in server.log(), 20, "delivery: " + server.log())
+    assert (home / "folder").read_text().endswith("It works.\n\n")
+    assert (home / "folder").stat().st_uid == user.pw_uid
+    assert Path(f"/var/mail/{USER}").read_text().endswith("It works.\n\n")
+
+
+def test_a_broken_sieve_script_keeps_the_mail(server: Server, user: pwd.struct_passwd) -> None:
+    install(user, "# Sieve filter\ndiscard\n")
+    send(server, f"{USER}@e2e.example")
+    wait_until(lambda: " Completed" in server.log(), 20, "delivery: " + server.log())
+    assert Path(f"/var/mail/{USER}").read_text().endswith("It works.\n\n")
+    assert "Sieve error: missing semicolon in line 3" in server.log()
