@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mta.scan import checkv2
 from mta.scan.copy import Copy, ScanFailed
 from mta.scan.servers import Dialogue, NoConnection, connect_tcp, connect_unix, parse_ports
 from mta.text.ascii import is_digits, lower, strict_int
@@ -37,7 +38,7 @@ class Server:
     path: str = ""
     host: str = ""
     ports: range = range(0)
-    rspamd: bool = False
+    variant: str = ""  # "rspamd" or "rspamd-http"
     priority: int = 1
     weight: int = 1
     start: int = 0
@@ -128,8 +129,8 @@ def _option(server: Server, option: str, warn: Warn) -> None:
                 warn(f"warning - invalid spamd {which} time: '{option}'")
             else:
                 setattr(server, which, second)
-    elif option == "variant=rspamd":
-        server.rspamd = True
+    elif name == "variant" and value in PARSERS:
+        server.variant = value
     else:
         warn(f"warning - invalid spamd parameter: '{option}'")
 
@@ -189,11 +190,12 @@ def _connect(server: Server, at: Callable[[str], None]) -> Dialogue:
 
 
 def _converse(server: Server, dialogue: Dialogue, job: Job) -> Report:
-    head = _rspamd_head(job) if server.rspamd else _spamd_head(job)
+    head = {"": _spamd_head, "rspamd": _rspamd_head, "rspamd-http": _http_head}[server.variant](job)
     try:
         dialogue.send([head.encode("latin-1")])
         dialogue.send(job.copy.blocks())
-        dialogue.done_sending()
+        if server.variant != "rspamd-http":
+            dialogue.done_sending()
     except OSError as error:
         raise ScanFailed(f"spamd {dialogue.name} send failed: {error.strerror or error}") from None
     try:
@@ -201,7 +203,7 @@ def _converse(server: Server, dialogue: Dialogue, job: Job) -> Report:
     except OSError as error:
         text = error.strerror or str(error)
         raise ScanFailed(f"error reading from spamd {dialogue.name}, socket: {text}") from None
-    found = parse_rspamd(answer) if server.rspamd else parse_spamd(answer)
+    found = PARSERS[server.variant](answer)
     if found is None:
         raise ScanFailed(f"cannot parse spamd {dialogue.name} output")
     found.server = dialogue.name
@@ -213,13 +215,21 @@ def _spamd_head(job: Job) -> str:
 
 
 def _rspamd_head(job: Job) -> str:
-    lines = ["CHECK RSPAMC/1.3", f"Content-length: {job.copy.size}", f"Queue-Id: {job.message_id}"]
-    lines += [f"From: <{_clean(job.sender)}>", f"Recipient-Number: {len(job.recipients)}"]
-    lines += [f"Rcpt: <{_clean(recipient)}>" for recipient in job.recipients]
-    for name, value in (("Helo", job.helo), ("Hostname", job.host_name), ("IP", job.address)):
-        if value:
-            lines.append(f"{name}: {_clean(value)}")
+    lines = ["CHECK RSPAMC/1.3", f"Content-length: {job.copy.size}"]
+    lines += [f"{name}: {value}" for name, value in _envelope(job) if value]
     return "".join(f"{line}\r\n" for line in lines) + "\r\n"
+
+
+def _http_head(job: Job) -> str:
+    return checkv2.request(_envelope(job), "rspamd", job.copy.size)
+
+
+def _envelope(job: Job) -> list[tuple[str, str]]:
+    """The message's envelope and client, as both protocols of Rspamd have them."""
+    fields = [("Queue-Id", job.message_id), ("From", f"<{_clean(job.sender)}>")]
+    fields.append(("Recipient-Number", str(len(job.recipients))))
+    fields += [("Rcpt", f"<{_clean(recipient)}>") for recipient in job.recipients]
+    return [*fields, ("Helo", _clean(job.helo)), ("Hostname", _clean(job.host_name)), ("IP", _clean(job.address))]
 
 
 def _clean(text: str) -> str:
@@ -250,6 +260,15 @@ def parse_rspamd(answer: bytes) -> Report | None:
     return _report(score, score >= threshold, action[1] if action is not None else "", report)
 
 
+def parse_http(answer: bytes) -> Report | None:
+    """The answer to POST /checkv2; None when it is none."""
+    found = checkv2.parse(answer)
+    if found is None:
+        return None
+    lines = [f"Action: {found.action}", *(f"Symbol: {name}({score:.2f})" for name, score in found.symbols)]
+    return _report(found.score, found.score >= found.threshold, found.action, "\n".join(lines))
+
+
 def _parts(answer: bytes) -> tuple[str, str]:
     text = answer.decode("latin-1").replace("\r\n", "\n").replace("\0", "")
     head, _, body = text.partition("\n\n")
@@ -272,3 +291,10 @@ def _report(score: float, spam: bool, action: str, text: str) -> Report:
         "spam_report": text[:MAX_REPORT].rstrip("\n").replace("\n", "\n "),
     }
     return Report(spam, variables, "")
+
+
+PARSERS: dict[str, Callable[[bytes], Report | None]] = {
+    "": parse_spamd,
+    "rspamd": parse_rspamd,
+    "rspamd-http": parse_http,
+}

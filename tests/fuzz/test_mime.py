@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mta.scan import mime
 from mta.scan.decoding import Anomaly, decoded
 from mta.scan.fields import read_fields
-from mta.scan.spamd import parse_rspamd, parse_servers, parse_spamd
+from mta.scan.spamd import parse_http, parse_rspamd, parse_servers, parse_spamd
 
 TYPES = ["multipart/mixed; boundary=b", 'multipart/alternative; boundary="a"', "text/plain"]
 PIECES = ["--a", "--a--", "--b", "--b--", "-", "--", "", "text", "X: y", " fold", "--a  ", "=41=", "AAEC"]
@@ -64,4 +64,5 @@ def test_answers(data: bytes) -> None:
     for head in (b"", b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; ", b"RSPAMD/1.3 0 EX_OK\r\nMetric: default; "):
         parse_spamd(head + data)
         parse_rspamd(head + data)
+    parse_http(b"HTTP/1.1 200 OK\r\n\r\n" + data)
     parse_servers(data.decode("latin-1"), lambda _line: None)

@@ -5,12 +5,13 @@ MISC-01: a spamd that cannot be reached is a main-log line, the panic log hears 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from mta.scan.spamd import Server, in_order, parse_servers
+from mta.scan.spamd import Server, in_order, parse_http, parse_servers
 from tests.peers.rspamd import Rspamd, rspamd
 from tests.peers.spamd import Spamd, spamd
 from tests.scan.conftest import FROM, Scanner, Send
@@ -166,14 +167,57 @@ def test_real_spamd(send: Send, assassin: Spamd) -> None:
     assert said.log[1].startswith("ID 7.3 73 +++++++ <reject> <Score 7.3 of 5.0\\n  7.3 TEST_SPAM ")
 
 
+HTTP = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+JSON = '{"score": 7.35, "required_score": 5, "action": "reject", "symbols": {"A": {"score": 1}, "B": {"score": -6.5}}}'
+
+
+def test_rspamd_over_http(send: Send, scanner: Start) -> None:
+    server = scanner((HTTP + JSON).encode())
+    server._read = lambda connection: read_request(connection)  # type: ignore[method-assign]
+    said = send(MESSAGE, data=deny("joe"), main=f"spamd_address = 127.0.0.1 {server.port} variant=rspamd-http")
+    assert said.reply == "550 SPAM"
+    assert said.log[1] == ("ID 7.3 73 +++++++ <reject> <Action: reject\\n Symbol: B(-6.50)\\n Symbol: A(1.00)>")
+    head, _, body = server.got[0].partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[:3] == ["POST /checkv2 HTTP/1.1", "Host: rspamd", "Connection: close"]
+    assert lines[5:] == [
+        "From: <s@snd.test>",
+        "Recipient-Number: 1",
+        "Rcpt: <x@me.test>",
+        "Helo: cl.test",
+        "IP: 10.1.2.3",
+    ]
+    assert body.endswith(b"\nhello\n")
+
+
+def read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"\nhello\n"):
+        data += connection.recv(65536)
+    return data
+
+
+ODD_JSON = [
+    "", "[]", "{}", "nonsense", "[" * 100_000, JSON.replace("7.35", "NaN"), JSON.replace("7.35", "true"),
+    JSON.replace("7.35", "1e999"), JSON.replace('"reject"', "1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD_JSON, ids=range(len(ODD_JSON)))
+def test_odd_answers_over_http(text: str) -> None:
+    assert parse_http((HTTP + text).encode()) is None
+    assert parse_http((HTTP.replace("200", "500") + JSON).encode()) is None
+
+
 @pytest.fixture(scope="module")
 def real_rspamd() -> Iterator[Rspamd]:
     with rspamd() as server:
         yield server
 
 
-def test_real_rspamd(send: Send, real_rspamd: Rspamd) -> None:
-    main = f"spamd_address = 127.0.0.1 {real_rspamd.port} variant=rspamd"
+@pytest.mark.parametrize("variant", ["rspamd", "rspamd-http"])
+def test_real_rspamd(send: Send, real_rspamd: Rspamd, variant: str) -> None:
+    main = f"spamd_address = 127.0.0.1 {real_rspamd.port} variant={variant}"
     said = send("From: a@b\nSubject: x\n\nreject-word\n", data=deny("joe"), main=main)
     assert said.reply == "550 SPAM", said
     assert "20.0 200" in said.log[1]
