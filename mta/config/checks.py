@@ -19,6 +19,9 @@ from mta.settings.options import RawOption, option_fields, option_value
 from mta.settings.sections import RawDriver
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
+_RATE = re.compile(
+    r"\s*\d{1,9}\s*,\s*[\d.]+[smhdw\d]*\s*,\s*[1-9]\d{0,2}(\.\d+)?\s*,\s*[\d.]+[smhdw\d]*\s*\Z", re.ASCII
+)
 _VERBS = frozenset({"accept", "defer", "deny", "discard", "drop", "require", "warn"})
 # options of routers that name a transport, beside the generic one
 _TRANSPORT_OPTIONS = ("transport", "directory_transport", "file_transport", "pipe_transport", "reply_transport")
@@ -54,6 +57,11 @@ def _check_addresses(config: Config, errors: list[ConfigError]) -> None:
         "extra_local_interfaces": split_port,
         "dns_nameservers": lambda item: parse_nameservers([item]),
     }
+    for name in ("smtp_ratelimit_mail", "smtp_ratelimit_rcpt"):
+        text = getattr(config.main, name)
+        if text is not None and not _RATE.match(text):
+            message = f'{name}: "{text}" is not of the form "count,delay,factor,limit"'
+            errors.append(ConfigError(message, place(config.raw.main, name, Where(config.file, 0))))
     for name, parse in parsers.items():
         for item in getattr(config.main, name):
             try:

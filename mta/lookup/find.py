@@ -95,7 +95,11 @@ def search(scope: Scope, wanted: Search, file: str, key: str) -> Hit | None:
     """``lookup`` for a type text that has been read, and with the parts of the key that partial matching found."""
     if scope.trace is None:
         return _search(scope, wanted, file, key)
-    scope.trace("lookup", f'{wanted.text} lookup of "{key}"' + (f" in {file}" if file else ""))
+    from mta.lookup.servers import shown_query
+
+    scope.trace(
+        "lookup", f'{wanted.text} lookup of "{shown_query(key)}"' + (f" in {shown_query(file)}" if file else "")
+    )
     found = _search(scope, wanted, file, key)
     scope.trace("lookup", "  lookup failed" if found is None else f'  lookup yielded "{found.value}"')
     return found

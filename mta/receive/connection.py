@@ -88,14 +88,17 @@ def converse(session: Session, *, counts: limits.Counts | None = None, tls_on_co
         session.timeout = _timeout(session)
         session.link.set_timeout(session.timeout)
         if _admitted(session, counts):
-            proxy.negotiate(session)
-            if tls_on_connect:
+            known = proxy.negotiate(session)
+            if tls_on_connect and known:
                 session.peer.tls.on_connect = True
                 from mta.receive.security import begin_tls
 
                 begin_tls(session)
             if not session.done and greeting.welcome(session):
-                reception.run(session)
+                if known:
+                    reception.run(session)
+                else:
+                    proxy.refuse_all(session)
         session.flush()
         _ended(session)
     except PeerGone as gone:

@@ -12,6 +12,7 @@ from mta.mail.recipient import Recipient
 from mta.mail.verdict import Ruling
 from mta.receive.caller import may_claim, own_address
 from mta.receive.plan import expand
+from mta.receive.ratelimit import slow_down
 from mta.receive.session import Session
 from mta.receive.verdicts import agree, ask, refuse
 from mta.route.percent_hack import without_percents
@@ -32,6 +33,7 @@ def mail(session: Session, command: Command) -> None:
     if not command.argument:
         return session.syntax_error(501, "MAIL must have an address operand", command.line)
     session.mail_commands += 1
+    slow_down(session, "smtp_ratelimit_mail", session.mail_commands)
     if 0 < session.per_connection < session.mail_commands:
         session.say(421, "too many messages in this connection")
         session.log_refusal(f"rejected MAIL command {session.id_fields()}: too many messages in one connection")
@@ -160,6 +162,7 @@ def rcpt(session: Session, command: Command) -> None:
             return session.syntax_error(501, text, command.line)
         address = qualify(address, options.qualify_recipient or options.qualify_domain or options.primary_hostname)
     message.rcpt_count += 1
+    slow_down(session, "smtp_ratelimit_rcpt", message.rcpt_count)
     if 0 < options.recipients_max < message.rcpt_count:
         return _too_many(session)
     recipient = EnvelopeRecipient(Tainted(address), notify=parameters.notify, orcpt=parameters.orcpt)

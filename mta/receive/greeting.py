@@ -51,6 +51,8 @@ def welcome(session: Session) -> bool:
 
 
 def _banner(session: Session, reply: Reply) -> bool:
+    if session.scope.trace is not None:
+        session.host_in("pipelining_connect_advertise_hosts")
     if _pregreeted(session):
         return False
     session.reply(reply)
@@ -137,7 +139,9 @@ def _wants_lookup(session: Session, name: str) -> bool:
     if domains is None or name.startswith("["):
         return False
     try:
-        return domains.match(session.scope, lower(name)) is not None
+        with session.scope.saved("trace"):
+            session.scope.trace = None  # told of already
+            return domains.match(session.scope, lower(name)) is not None
     except (Deferred, ExpansionFailed):
         return False
 

@@ -26,7 +26,7 @@ BANNER = (
     "**** but without any ident (RFC 1413) callback.\n**** This is not for real!\n\n"
 )
 
-SHOWN = frozenset({"acl", "host", "verify", "auth"})  # what a tester of a host sees without asking
+SHOWN = frozenset({"acl", "host", "lists", "verify", "auth"})  # what a tester of a host sees without asking
 
 
 @dataclass(slots=True)

@@ -145,7 +145,9 @@ class Session:
         if entry is True or entry is False:
             answer, why = entry, 'matched "*"' if entry else "option unset" if value is None else "end of list"
         else:
-            answer = entry.match(self.scope, self.peer.address) is not None
+            with self.scope.saved("trace"):
+                self.scope.trace = None  # the option's name is told instead of its list
+                answer = entry.match(self.scope, self.peer.address) is not None
             why = f'matched "{value.source}"' if answer and value is not None else "end of list"
         self.scope.trace("host", f"host in {name}? {'yes' if answer else 'no'} ({why})")
         return answer

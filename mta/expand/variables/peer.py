@@ -137,6 +137,11 @@ variable("authenticated_sender", lambda s: s.peer.authenticated_sender, tainted=
 variable("authentication_failed", lambda s: _flag(s.peer.authentication_failed))
 
 variable("proxy_session", lambda s: _yes_no(s.peer.proxy_session))
+# the two pairs' names in the first versions that had PROXY
+variable("proxy_host_address", lambda s: s.peer.proxy_local_address)
+variable("proxy_host_port", lambda s: str(s.peer.proxy_local_port))
+variable("proxy_target_address", lambda s: s.peer.proxy_external_address)
+variable("proxy_target_port", lambda s: str(s.peer.proxy_external_port))
 variable("proxy_local_address", lambda s: s.peer.proxy_local_address)
 variable("proxy_local_port", lambda s: str(s.peer.proxy_local_port))
 variable("proxy_external_address", lambda s: s.peer.proxy_external_address)
