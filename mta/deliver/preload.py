@@ -23,6 +23,7 @@ LATE = (
     "queue", "sqlite3", "smtplib", "email.message", "encodings.latin_1", "encodings.ascii", "encodings.utf_8",
     "encodings.idna", "encodings.punycode", "linecache", "dns.resolver", "dns.rdtypes.ANY",
     "dns.rdtypes.IN", "OpenSSL.SSL", "cryptography.x509", "cryptography.hazmat.primitives.asymmetric.ec",
+    "mta.emailauth.dkim_sign", "mta.emailauth.arc_seal", "mta.emailauth.message_file",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from mta.emailauth.asker import TableAsker
 from mta.emailauth.dkim_report import clauses, failure_line, overall, verbose_line, word
 from mta.emailauth.dkim_verify import MAX_SIGNATURES, Found, Policy, verify_message
 from mta.emailauth.message_file import parse_message
-from tests.emailauth.signing import BODY, DOMAIN, HEAD, MESSAGE, pem, records
+from tests.emailauth.signing import BODY, DOMAIN, HEAD, MESSAGE, ed_key, pem, records
 
 DATA = Path(__file__).parent / "data"
 NOW = 1_795_400_000.0
@@ -31,14 +32,7 @@ def signature(selector: str = "rsa", kind: str = "rsa", message: bytes = MESSAGE
     how.setdefault("canonicalize", (b"relaxed", b"relaxed"))
     if kind == "ed":
         how["signature_algorithm"] = b"ed25519-sha256"
-        from nacl.encoding import Base64Encoder
-        from nacl.signing import SigningKey
-
-        from tests.emailauth.signing import ed_key
-
-        secret = ed_key().private_bytes_raw()
-        assert SigningKey(secret)
-        key = Base64Encoder.encode(secret)
+        key = base64.b64encode(ed_key().private_bytes_raw())
     else:
         key = pem(kind)
     made: bytes = dkim.DKIM(message, minkey=256).sign(selector.encode(), DOMAIN.encode(), key, **how)
@@ -244,8 +238,6 @@ def test_a_header_of_a_megabyte_is_bounded() -> None:
 @pytest.mark.parametrize("bits", [512, 16384, 32768])
 def test_keys_of_odd_sizes(bits: int) -> None:
     """A public key needs no factors: an odd number does for the modulus."""
-    import base64
-
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
