@@ -11,6 +11,7 @@ from mta.mail.recipient import Recipient
 from mta.net import records
 from mta.route.base import Answer, Failed, Passed, Rerouted, RouteDeferred, Router
 from mta.scope.events import main_event
+from mta.scope.expansion import DomainList
 from mta.scope.scope import Scope
 from mta.text.ascii import lower, strict_int, strip
 from mta.text.lists import split_list
@@ -110,6 +111,29 @@ def find_secure(name: str, scope: Scope, wanted: Wanted) -> tuple[list[str], str
     if wanted.ipv4_prefer:
         return sorted(found.values, key=lambda address: ":" in address), secure
     return list(found.values), secure
+
+
+def heed_dnssec(router: Router, scope: Scope, domain: str, hosts: list[Host]) -> list[Host]:
+    """dnssec_request_domains and dnssec_require_domains for hosts found for a domain. Raises Deferred.
+
+    Without a request nothing is known of security; where it is required, hosts that are not secure are left out.
+    """
+    options = router.options
+    required = _has(options.dnssec_require_domains, scope, domain)
+    requested = _has(options.dnssec_request_domains, scope, domain)
+    if not required and not requested:
+        for host in hosts:
+            host.dnssec = ""
+    if not required:
+        return hosts
+    kept = [host for host in hosts if host.dnssec == "yes" or is_ip(host.name)]
+    if hosts and not kept:
+        raise Deferred(f"host lookup for {domain} done insecurely")
+    return kept
+
+
+def _has(domains: DomainList | None, scope: Scope, domain: str) -> bool:
+    return domains is not None and domains.match(scope, domain) is not None
 
 
 def _decide(status: str, error: str, name: str, kind: str, scope: Scope) -> None:

@@ -53,6 +53,7 @@ CONVERTERS: dict[str, Any] = {
     "time": lambda text, _: parse_time(text),
     "time_expanded": lambda text, _: compile_text(text),
     "host_list": lambda text, _: Listed(text),
+    "domain_list": lambda text, _: Listed(text),
     "address_list": lambda text, _: Listed(text),
     "string_list": lambda text, _: tuple(split_list(text)),
     "string_list_expanded": lambda text, _: compile_text(text),

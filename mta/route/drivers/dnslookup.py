@@ -9,7 +9,7 @@ from mta.mail.host import Host
 from mta.mail.recipient import Recipient
 from mta.net import records
 from mta.route.base import Accepted, Answer, Asking, Declined, Rerouted, RouteDeferred, Router, routers
-from mta.route.hosts import MxHosts, Wanted, cut_at_local, expand_hosts, find_secure, mx_hosts, self_action
+from mta.route.hosts import MxHosts, Wanted, cut_at_local, expand_hosts, find_secure, heed_dnssec, mx_hosts, self_action
 from mta.scope.expansion import DomainList, Expansion
 from mta.scope.scope import Scope
 from mta.settings.options import option
@@ -120,6 +120,10 @@ class DnsLookup:
         """Our own place among the hosts, then whether any is left."""
         if not found.hosts and found.unresolved is not None:
             return RouteDeferred(f"host lookup did not complete: {found.unresolved}")
+        try:
+            found.hosts = heed_dnssec(router, scope, recipient.domain, found.hosts)
+        except Deferred as error:
+            return RouteDeferred(str(error))
         hosts, local = cut_at_local(scope, found.hosts)
         if local is not None:
             action = self_action(router, recipient, scope, local)

@@ -16,6 +16,7 @@ from mta.route.hosts import (
     cut_at_local,
     expand_hosts,
     find_secure,
+    heed_dnssec,
     is_local,
     mx_hosts,
     parse_host_list,
@@ -168,10 +169,11 @@ class ManualRoute:
             found = mx_hosts(item.name, router, scope, wanted, port=item.port)
             if found.unresolved is not None and not found.hosts:
                 raise found.unresolved
-            return found.hosts, found.any_ignored, bool(found.hosts) or found.any_ignored
+            kept = heed_dnssec(router, scope, item.name, found.hosts)
+            return kept, found.any_ignored, bool(found.hosts) or found.any_ignored
         addresses, secure = find_secure(item.name, scope, wanted)
         hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port, dnssec=secure), addresses)
-        return hosts, some, bool(addresses)
+        return heed_dnssec(router, scope, item.name, hosts), some, bool(addresses)
 
     def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:
         text = f'lookup of host "{item.name}" failed in {router.name} router'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mta.mail.outcome import Outcome
-from mta.scope.expansion import Expansion, HostList
+from mta.scope.expansion import DomainList, Expansion, HostList
 from mta.scope.scope import Scope
 from mta.settings.options import option
 from mta.transport.base import Batch, Transport, transports
@@ -45,6 +45,8 @@ class Smtp:
     dkim_timestamps: Expansion | None = option("expanded")
     dns_qualify_single: bool = option("bool", True)
     dns_search_parents: bool = option("bool", False)
+    dnssec_request_domains: DomainList | None = option("domain_list", "*")
+    dnssec_require_domains: DomainList | None = option("domain_list")
     fallback_hosts: tuple[str, ...] = option("string_list", ())
     final_timeout: float = option("time", 600.0)
     gethostbyname: bool = option("bool", False)

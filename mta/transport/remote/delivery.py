@@ -93,7 +93,12 @@ def _port(options: Smtp, transport: Transport, scope: Scope) -> int:
 
 def _lookup(options: Smtp) -> host_lists.Lookup:
     return host_lists.Lookup(
-        options.gethostbyname, options.dns_qualify_single, options.dns_search_parents, options.allow_localhost
+        options.gethostbyname,
+        options.dns_qualify_single,
+        options.dns_search_parents,
+        options.allow_localhost,
+        options.dnssec_request_domains,
+        options.dnssec_require_domains,
     )
 
 

@@ -16,6 +16,7 @@ from mta.errors import MtaError
 from mta.mail.host import Host
 from mta.net import records
 from mta.scope.events import transport_event
+from mta.scope.expansion import DomainList
 from mta.scope.scope import Scope
 from mta.text.ascii import is_digits, strict_int, strip
 from mta.text.lists import split_list
@@ -40,6 +41,8 @@ class Lookup:
     qualify_single: bool = True
     search_parents: bool = False
     allow_localhost: bool = False
+    dnssec_request: DomainList | None = None  # None: asked for always
+    dnssec_require: DomainList | None = None
 
 
 def is_ip(text: str) -> bool:
@@ -131,10 +134,14 @@ def _addresses_of(host: Host, lookup: Lookup, scope: Scope) -> Iterator[Host]:
     if not found.ok:
         transport_event(scope, scope.transport, "dns:fail", f"{found.error or found.status}:{host.name}:A")
         raise HostsFailed(f"failed to lookup IP address for {host.name}", HOST_LOOKUP, f"R:{host.name}")
+    required = lookup.dnssec_require is not None and lookup.dnssec_require.match(scope, host.name) is not None
+    asked = required or lookup.dnssec_request is None or lookup.dnssec_request.match(scope, host.name) is not None
+    if required and not found.authenticated:
+        raise HostsFailed(f"host lookup for {host.name} done insecurely", HOST_LOOKUP, f"R:{host.name}")
     for address in found.values:
         # Secure addresses do not make a host secure whose MX record was not.
         secure = found.authenticated and host.dnssec != "no"
-        yield replace(host, address=address, dnssec="yes" if secure else "no")
+        yield replace(host, address=address, dnssec=("yes" if secure else "no") if asked else "")
 
 
 def refuse_local(hosts: list[Host], transport: str, scope: Scope) -> None:
