@@ -309,7 +309,8 @@ def _clause(run: Run, clause: Clause) -> Result:
         label = f"check {clause.label} "
         run.trace(f"{label}= {clause.source}")
         if argument != clause.source:
-            run.trace(f"{' ' * len(label)}= {argument}")
+            # not moved with the narrative of an inner ACL
+            run.trace(f"{' ' * (len(label) - run.scope.depth + 1)}= {argument}")
     if run.point not in clause.points:
         return run.error(f"cannot {'use' if clause.is_modifier else 'test'} {clause.name} condition in {run.place} ACL")
     try:

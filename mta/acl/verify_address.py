@@ -48,6 +48,7 @@ class SenderCheck:
     verified: Verified
     details: bool = True
     reported: bool = False
+    tells_why: bool = False  # a deferred callout's reason is for the peer, too
 
     def report(self, verdict: Verdict, multiline: bool) -> None:
         """Add to a rejection what Exim says of the sender: a line in the log and lines in the reply, once."""
@@ -58,7 +59,9 @@ class SenderCheck:
         word = "defer" if self.verified.ok is None else "fail"
         verdict.details_log = f"sender verify {word} for <{self.address}>{': ' + why if why else ''}"
         text = self.verified.user_message or self.verified.log_message
-        if multiline and text and self.verified.ok is False and verdict.ruling is not Ruling.DEFER:
+        if multiline and self.tells_why:
+            verdict.details = [why]
+        elif multiline and text and self.verified.ok is False and verdict.ruling is not Ruling.DEFER:
             head, tail = _TELLS.get(self.verified.failure, ("Verification failed for", ()))
             verdict.details = [f"{head} <{self.address}>", *text.split("\n"), *tail]
 
@@ -91,7 +94,9 @@ def verify_sender(run: Run, options: VerifyOptions) -> Result:
     run.failed_sender = check
     if found.ok is None:
         if options.callout is not None and found.user_message:
+            check.tells_why = scope.site.options.smtp_return_error_details
             run.user = found.user_message
+            return run.defer(found.log_message.partition(": ")[0])
         why = run.user or "Could not complete sender verify"
         if scope.site.options.smtp_return_error_details:
             run.user = "\n".join(filter(None, (found.log_message, why)))
@@ -135,7 +140,9 @@ def verify_header_sender(run: Run, options: VerifyOptions) -> Result:
                 asked += 1
                 if asked > MAX_HEADER_ADDRESSES:
                     break
-                run.trace(f"verifying {header.name}: header address {parsed.text.strip()}")
+                shown = header.value[max(parsed.start - 1, 0) : parsed.end + 1]
+                shown = shown if shown == f"<{parsed.text.strip()}>" else parsed.text.strip()
+                run.trace(f"verifying {header.name}: header address {shown}")
                 if isinstance(parsed, AddressError):
                     return run_log(
                         run,

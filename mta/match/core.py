@@ -14,6 +14,7 @@ from mta.errors import Deferred, ExpansionFailed, ForcedFail
 from mta.lookup.find import message_cache
 from mta.scope.expansion import MATCHED, Expansion, Matched, Tainted, expand_with_taint
 from mta.scope.scope import Scope
+from mta.text.lists import split_list
 
 S = TypeVar("S")
 KEPT_TEXTS = 32  # compiled forms kept of a list whose text is expanded
@@ -52,6 +53,7 @@ class Items(Generic[S]):
     slow: list[tuple[int, Test[S], Modes]] = field(default_factory=list)
     references: list[str] = field(default_factory=list)  # named lists used, "domain:name"
     fault: str = ""  # why the list cannot work, in words for the operator
+    text: str = ""  # the list, for the narrative of -bh
 
     def first(self, scope: Scope, subject: S, depth: int) -> tuple[Hit, bool] | None:
         """The first item that matches and whether it was negated; a hit with modes applied may end the walk early."""
@@ -61,10 +63,14 @@ class Items(Generic[S]):
                 break
             found = self._try(test, modes, scope, subject, depth)
             if found is _ENDS or found is _INCLUDED:
+                if scope.trace is not None:
+                    scope.vars[_PLACE] = str(_NO_NAME)
                 return _EMPTY, found is _ENDS
             if found is not None:
                 best, hit = place, found
                 break
+        if scope.trace is not None:
+            scope.vars[_PLACE] = str(best)
         if hit is None:
             return None
         return hit, self.negated[best] != hit.negative
@@ -88,6 +94,9 @@ class Items(Generic[S]):
             return None if modes.defer == "ignore" else _INCLUDED
 
 
+_PLACE, _CACHED = "match.place", "match.cached"  # scope.vars of the narrative: the item that matched, and how
+_NO_NAME = -2  # in place of an item's place
+_SETTINGS = ("+include_", "+ignore_", "+caseful")  # items that no subject is compared with
 _EMPTY = Hit()
 _ENDS = Hit("ends")  # compared by identity: the item's fact cannot be found out, the subject is not in the list
 _INCLUDED = Hit("included")
@@ -108,10 +117,12 @@ class CompiledList(Generic[S]):
         if isinstance(text, str):
             self.source = text
             self._constant = build(text)
+            self._constant.text = text
             return
         self.source = text.source
         if text.constant is not None:
             self._constant = build(text.constant)
+            self._constant.text = text.constant
         else:
             self._expansion = text
 
@@ -130,6 +141,7 @@ class CompiledList(Generic[S]):
         kept = self._kept.get(key)
         if kept is None:
             kept = self._build(text)
+            kept.text = text
             if len(self._kept) >= KEPT_TEXTS:
                 self._kept.clear()
             self._kept[key] = kept
@@ -137,19 +149,31 @@ class CompiledList(Generic[S]):
 
     def found(self, scope: Scope, subject: S, depth: int = 0) -> Hit | None:
         """The item that a subject matches first; told of when debugging."""
-        hit = self._found(scope, subject, depth)
-        if scope.trace is not None:
-            answer = "no" if hit is None else "yes"
-            scope.trace("lists", f'{getattr(subject, "text", subject)} in "{self.source}"? {answer}')
+        if scope.trace is None:
+            return self._found(scope, subject, depth, None)
+        seen: list[Items[S]] = []
+        scope.vars.pop(_PLACE, None)
+        scope.vars.pop(_CACHED, None)
+        hit = self._found(scope, subject, depth, seen)
+        place, cached = int(scope.vars.pop(_PLACE, "-1")), scope.vars.pop(_CACHED, "")
+        text = seen[0].text if seen else self.source
+        why = f'matched "{_item(text, place)}"{cached}' if place >= 0 else "end of list"
+        if place == _NO_NAME:
+            why = f"failed to find host name for {scope.peer.address}"
+        who = getattr(subject, "text", subject)
+        who = "host" if self.kind == "host" and who == scope.peer.address else who
+        scope.trace("lists", f'{who} in "{text}"? {"no" if hit is None else "yes"} ({why})')
         return hit
 
-    def _found(self, scope: Scope, subject: S, depth: int = 0) -> Hit | None:
-        """The hit that puts the subject into the list, or None. Raises Deferred."""
+    def _found(self, scope: Scope, subject: S, depth: int, seen: list[Items[S]] | None) -> Hit | None:
+        """The hit that puts the subject into the list, or None; the items go into ``seen``. Raises Deferred."""
         if depth > DEPTH:
             raise Deferred(f"named lists are nested too deeply, or in a loop, at {self.source}")
         items = self.items(scope)
         if items is None:
             return None
+        if seen is not None:
+            seen.append(items)
         if items.fault:
             raise Deferred(items.fault)
         first = items.first(scope, subject, depth)
@@ -202,6 +226,8 @@ def match_named(kind: str, name: str, scope: Scope, subject: S, key: str, depth:
     place = (kind, name, key)
     if place in cache:
         kept: Hit | None = cache[place]
+        if scope.trace is not None:
+            scope.vars[_CACHED] = " - cached"
         return kept
     found = inner.found(scope, subject, depth + 1)
     if len(cache) > 4096:
@@ -215,6 +241,12 @@ def as_matched(hit: Hit | None) -> Matched | None:
     if hit is None:
         return None
     return MATCHED if hit.data is None else Matched(hit.data)
+
+
+def _item(text: str, place: int) -> str:
+    """The item at a place, as the list has it."""
+    items = [item for item in split_list(text) if not item.startswith(_SETTINGS)]
+    return items[place] if place < len(items) else ""
 
 
 def item_text(text: str, whole: str) -> str:

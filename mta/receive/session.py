@@ -141,7 +141,8 @@ class Session:
     def _host_in_traced(self, name: str) -> bool:
         entry = self.plan.lists[name]
         value = getattr(self.plan.options, name, None)
-        assert self.scope.trace is not None
+        tell = self.scope.trace
+        assert tell is not None
         if entry is True or entry is False:
             answer, why = entry, 'matched "*"' if entry else "option unset" if value is None else "end of list"
         else:
@@ -149,7 +150,7 @@ class Session:
                 self.scope.trace = None  # the option's name is told instead of its list
                 answer = entry.match(self.scope, self.peer.address) is not None
             why = f'matched "{value.source}"' if answer and value is not None else "end of list"
-        self.scope.trace("host", f"host in {name}? {'yes' if answer else 'no'} ({why})")
+        tell("host", f"host in {name}? {'yes' if answer else 'no'} ({why})")
         return answer
 
     def remember(self, word: str) -> None:

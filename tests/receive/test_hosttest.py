@@ -16,6 +16,7 @@ import pytest
 from mta.config.load import load
 from mta.config.runtime import Runtime
 from mta.receive.hosttest import run
+from tests.oracle.test_bh_sessions import narrative
 
 CONFIG = """
 primary_hostname = mx.test
@@ -73,8 +74,7 @@ def plain(text: str) -> list[str]:
     text = re.sub(r"ESMTP (Exim|mta) .*", "ESMTP", text)
     text = re.sub(r"\([^ ]*configure (\d+)\)", r"(configure \1)", text).replace("LOG: ID H=", "LOG: H=")
     lines = [line for line in text.split("\n") if "pipelining_connect" not in line]
-    # how a list was matched is told by the match room, if at all
-    return [line for line in lines if not re.match(r'>>> .* in ".*"\? (yes|no) \(', line)]
+    return narrative(lines)
 
 
 @pytest.mark.oracle
