@@ -266,6 +266,30 @@ def test_sender_deferred(asking: Asking) -> None:
     assert said.log[1].endswith(f"F=<s@snd.test> temporarily rejected RCPT <x@ext.test>: {text}")
 
 
+UNREACHABLE = (
+    "451-The mail server(s) for the domain may be temporarily unreachable, or\n"
+    "451-they may be permanently unreachable from this server. In the latter case,\n"
+)
+
+
+def test_details_for_the_peer(asking: Asking) -> None:
+    main = "smtp_return_error_details"
+    said = asking.ask(SENDER, {"RCPT": "450 z"}, main=main)
+    text = "Could not complete sender verify callout"
+    assert said.replies == [
+        f"451-{text}: {WHY} RCPT TO:<s@snd.test>: 450 z\n451-{text} for <s@snd.test>.\n{UNREACHABLE}"
+        "451-you need to change the address or create an MX record for its domain\n"
+        "451-if it is supposed to be generally accessible from the Internet.\n"
+        "451 Talk to your mail administrator for details."
+    ]
+    assert said.log[1].endswith(f"temporarily rejected RCPT <x@ext.test>: {text}")
+    said = asking.ask(REQUIRE, {"RCPT": "450 z"}, main=main)
+    assert said.replies == [
+        f"451-Could not complete recipient verify callout for <x@ext.test>.\n{UNREACHABLE}"
+        "451 the address will never be accepted."
+    ]
+
+
 NOBODY = "RCPT TO:<nobody-here@ext.test>"
 X, PM = "RCPT TO:<x@ext.test>", "RCPT TO:<postmaster@ext.test>"
 ASKED = [

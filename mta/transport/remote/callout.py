@@ -37,6 +37,16 @@ MAX_HOSTS = 50
 CACHED = "Previous (cached) callout verification failure"
 CACHED_DOMAIN = "(result of an earlier callout reused)."
 CACHED_POSTMASTER = "(result of earlier verification reused)."
+# what smtp_return_error_details adds
+_UNREACHABLE = (
+    "The mail server(s) for the domain may be temporarily unreachable, or\n"
+    "they may be permanently unreachable from this server. In the latter case,"
+)
+_SENDERS_END = (
+    "you need to change the address or create an MX record for its domain\n"
+    "if it is supposed to be generally accessible from the Internet.\n"
+    "Talk to your mail administrator for details."
+)
 NO_HOSTS = "Cannot do callout: neither router nor transport provided a host list, or transport is not smtp"
 
 
@@ -291,8 +301,11 @@ def _one_log_line(text: str) -> str:
 
 
 def _undecided(call: Call, why: str) -> Verified:
-    text = f"Could not complete {call.word} verify callout"
-    return Verified(None, call.recipient, text, f"{text}: {why}" if why else text)
+    text = user = f"Could not complete {call.word} verify callout"
+    if call.scope.site.options.smtp_return_error_details:
+        end = _SENDERS_END if call.word == "sender" else "the address will never be accepted."
+        user = f"{text} for <{call.address}>.\n{_UNREACHABLE}\n{end}"
+    return Verified(None, call.recipient, user, f"{text}: {why}" if why else text)
 
 
 def _ask(call: Call, host: Host, port: int) -> Verified:
