@@ -57,6 +57,10 @@ def run_queue_manager(generation: Generation, interval: float) -> int:
     return manager.loop()
 
 
+def _announce(generation: Generation, message_id: str) -> None:
+    tell_manager(generation.arrivals_socket(), message_id, deliver=True)
+
+
 def _quiet(_line: str) -> None:
     return
 
@@ -68,8 +72,7 @@ def run_delivery_worker(generation: Generation, index: int) -> int:
     if generation.agent is not None:
         use_agent(runtime, generation.agent)
 
-    def announce(message_id: str) -> None:
-        tell_manager(generation.arrivals_socket(), message_id, deliver=True)
+    announce = partial(_announce, generation)
 
     def deliver(order: Order) -> Report:
         options = DeliverOptions(queue_run=order.flags == "q")

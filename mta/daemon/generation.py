@@ -41,6 +41,7 @@ class Generation:
     smtp_workers: int
     delivery_workers: int
     contexts: Contexts | None = None  # of TLS: made before the fork where workers must share ticket keys
+    manager_died: bool = False  # the next queue manager starts with a look at the whole spool
     _runtime: Runtime | None = field(default=None)
 
     def plan(self, options: DaemonOptions) -> list[tuple[str, int]]:
@@ -80,6 +81,14 @@ class Generation:
         """Clean up after a child, in the master."""
         if role == SMTP:
             self.scoreboard.clear(index)
+        if role == QUEUE:
+            self.manager_died = True
+
+    def adopt(self, old: Generation) -> None:
+        """Take over where messages are announced, so that the old workers' last ones reach the new manager."""
+        for end in self.wires.arrivals:
+            end.close()
+        self.wires.arrivals = old.wires.arrivals
 
     def runtime(self) -> Runtime:
         """The master's own logs; each child makes its own runtime after the fork."""

@@ -38,6 +38,7 @@ class DaemonOptions:
     override_interfaces: str = ""
     pid_file: str = ""
     tls_on_connect: bool = False
+    no_socket: bool = False  # -oY: no socket for local submissions
 
 
 @dataclass(slots=True)
@@ -167,6 +168,7 @@ class Master:
         for entry in self.bound:
             if id(entry.sock) not in kept:
                 entry.sock.close()
+        fresh.adopt(self.generation)
         self.bound, self.generation = bound, fresh
         self.restarts.clear()
         self._start_generation()

@@ -118,6 +118,8 @@ class Manager:
     signals: Signals
     sweep: Callable[[], None] = lambda: None  # clears the spool of leftovers
     overloaded: Callable[[], str] = lambda: ""  # why queue runs are to stop, "" to go on
+    recover: bool = False  # a manager died before us: look at the whole spool once
+    give_back: Callable[[str], None] = lambda _id: None  # announce again, for the manager after us
     queue: Queue = field(default_factory=Queue)
     seen: dict[str, float] = field(default_factory=dict)  # header times at the last attempt
 
@@ -128,13 +130,16 @@ class Manager:
         selector.register(self.signals.wake, selectors.EVENT_READ, "wake")
         for worker in self.workers:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
-        next_run = time.monotonic() if self.interval else float("inf")
+        next_run = time.monotonic() if self.interval or self.recover else float("inf")
         while True:
             if self.signals.stopping:
+                self._read_arrivals()
+                for message_id in [*self.queue.fresh, *self.queue.again]:
+                    self.give_back(message_id)
                 return 0
             if time.monotonic() >= next_run:
                 self.run_queue()
-                next_run = time.monotonic() + self.interval
+                next_run = time.monotonic() + (self.interval or float("inf"))
             self.dispatch()
             wait = max(0.0, min(next_run - time.monotonic(), 60.0))
             for key, _ in selector.select(wait):

@@ -67,6 +67,55 @@ def test_a_dead_workers_messages_are_retried() -> None:
     assert queue.take() == Order(A, "n")
 
 
+def test_a_manager_that_stops_gives_its_arrivals_back() -> None:
+    wires = make_wires(1)
+    signals = make_signals()
+    given_back: list[str] = []
+    manager = Manager(
+        arrivals=wires.arrivals[0],
+        workers=[Worker(wires.orders[0][0])],
+        list_ids=list,
+        header_time=lambda _: 1.0,
+        interval=0.0,
+        in_order=True,
+        log=lambda _: None,
+        signals=signals,
+        give_back=given_back.append,
+    )
+    assert announce(wires.arrivals[1], A, deliver=True)
+    signals.stopping = True
+    manager.loop()
+    assert given_back == [A]
+    for sock in (*wires.arrivals, *wires.orders[0], signals.wake, signals._write):
+        sock.close()
+
+
+def test_after_a_managers_death_the_spool_is_looked_at() -> None:
+    wires = make_wires(1)
+    signals = make_signals()
+
+    def list_ids() -> list[str]:
+        signals.stopping = True
+        return [A, B]
+
+    manager = Manager(
+        arrivals=wires.arrivals[0],
+        workers=[Worker(wires.orders[0][0])],
+        list_ids=list_ids,
+        header_time=lambda _: 1.0,
+        interval=0.0,
+        in_order=True,
+        log=lambda _: None,
+        signals=signals,
+        recover=True,
+    )
+    signals._write.send(b"x")
+    manager.loop()
+    assert list(manager.queue.due_now) == [A, B]
+    for sock in (*wires.arrivals, *wires.orders[0], signals.wake, signals._write):
+        sock.close()
+
+
 def test_the_manager_hands_out_reports_and_restarts() -> None:
     wires = make_wires(1)
     manager_end, worker_end = wires.orders[0]
