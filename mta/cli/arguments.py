@@ -74,7 +74,6 @@ class Arguments:
     smtp_timeout: float | None = None  # -os
     syslog_tag: str | None = None  # -L
     log_line: str | None = None  # -z
-    log_file: str | None = None  # -X
     tls_on_connect: bool = False
     unqualified: bool = True  # false after -bnq
     aliases_file: str = ""  # -oA

@@ -61,9 +61,24 @@ class Call:
             if self.arguments.debug is not None:
                 self._start_debugging()
             self._config = load(self.arguments.config_file, self.arguments.macros)
+            self.override(self._config)
             if self.own_process:
                 self._clean_environment(self._config)
         return self._config
+
+    def override(self, config: Config) -> None:
+        """What the command line says in the place of main options: -os, -L."""
+        from mta.expand.compiler import compile_text
+        from mta.text.units import format_time
+
+        arguments = self.arguments
+        if arguments.smtp_timeout is not None:
+            config.main.smtp_receive_timeout = compile_text(format_time(arguments.smtp_timeout))
+        if arguments.syslog_tag is not None:
+            if not self.is_admin():
+                raise PermissionError(EPERM, "permission denied")
+            config.main.syslog_processname = arguments.syslog_tag
+            config.main.log_file_path = compile_text("syslog")
 
     def _start_debugging(self) -> None:
         """-d: who may see it (manual 5.4) is known only later; see ``tracer``."""

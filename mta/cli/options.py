@@ -83,7 +83,6 @@ VALUES = {
     "-bfp": "filter_prefix",
     "-bfs": "filter_suffix",
     "-L": "syslog_tag",
-    "-X": "log_file",
     "-z": "log_line",
 }
 SWITCHES: dict[str, tuple[str, object]] = {
@@ -109,8 +108,8 @@ SWITCHES |= {f"-oe{letter}": ("errors", letter) for letter in "empqw"}
 SWITCHES |= {f"-e{letter}": ("errors", letter) for letter in "empqw"}
 # Sendmail's, or without meaning here. Those of the second set take the next word with them.
 IGNORED = frozenset({"-Ac", "-Am", "-m", "-om", "-oo", "-U", "-x", "-dropcr"})
-IGNORED_WITH_VALUE = frozenset({"-O", "-h", "-oB"})
-IGNORED_PREFIXES = ("-B", "-O", "-h", "-o7", "-o8", "-oB")
+IGNORED_WITH_VALUE = frozenset({"-O", "-h", "-oB", "-X"})
+IGNORED_PREFIXES = ("-B", "-O", "-h", "-o7", "-o8", "-oB", "-X")
 NOT_YET = "is not implemented in mta yet"
 INTERNAL = "is for Exim's own use between its processes; mta has other ways"
 REFUSED = {
@@ -374,7 +373,6 @@ _PREFIXES: tuple[tuple[str, Callable[[Arguments, str, _Words], None]], ...] = (
     ("-r", _sender),
     ("-F", _full_name),
     ("-L", _log_value("syslog_tag")),
-    ("-X", _log_value("log_file")),
     ("-oX", _interface),
     ("-or", _timeout("receive_timeout")),
     ("-os", _timeout("smtp_timeout")),
@@ -404,6 +402,8 @@ def _finish(found: Arguments) -> None:
         found.mode = "oPX"
     if found.log_line is not None and not found.mode:
         found.mode = "z"
+    if len(found.syslog_tag or "") > 32:
+        raise UsageError(f'mta: the -L syslog name is too long: "{found.syslog_tag}"')
     if found.message_variables is not None and found.mode != "be":
         raise clash
     if not found.mode and (found.words or found.extract):

@@ -53,7 +53,7 @@ def bind(
             found.tls_on_connect = options.tls_on_connect or endpoint.port in tls_ports
             if found.sock not in [entry.sock for entry in out] and found.sock.fileno() >= 0:
                 out.append(found)
-    path = generation.submission_path()
+    path = "" if options.no_socket else generation.submission_path()
     if path:
         old = next((entry for entry in keep or [] if entry.path == path), None)
         out.append(old or Bound(_listen_unix(path), None, path=path))

@@ -40,6 +40,7 @@ class Order:
     protocol: str | None = None  # -oMr
     host_name: str | None = None  # -oMs
     ident: str | None = None  # -oMt
+    message_reference: str | None = None  # -oMm: the message that this one is about, for the log
     local_error: str | None = None  # -E: the message that this one is a bounce of
     suppress_fixups: bool = False  # -G
     unqualified: bool = True  # no -bnq

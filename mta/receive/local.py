@@ -346,7 +346,7 @@ def _settle(reception: Reception, incoming: Incoming, intake: Intake, lines: _Li
     count_size(message)
     if message.recipients:
         incoming.commit(message, scope.peer)
-    log_received(runtime, scope, created=created, bounce_of=order.local_error or "")
+    log_received(runtime, scope, created=created, bounce_of=order.local_error or _reference(reception))
     if message.recipients:
         reception.on_accepted(message.id)
     else:
@@ -367,6 +367,11 @@ def _refused(reception: Reception, incoming: Incoming, verdict: Verdict, asked: 
     told = verdict.user_message or "Administrative prohibition"
     complaint = Complaint("acl", text=told, body=incoming.read_body)
     return _complain(reception, complaint, f"message rejected by {asked} ACL: {told}")
+
+
+def _reference(reception: Reception) -> str:
+    """-oMm of a trusted caller."""
+    return (reception.order.message_reference or "") if reception.caller.trusted else ""
 
 
 def _origin(reception: Reception) -> Origin:

@@ -119,7 +119,7 @@ def test_routing(place: Path) -> None:
     assert out.startswith("ann@h.test\n")
     for line in (
         "--------> al router <--------",
-        'h.test in "h.test"? yes',
+        'h.test in "h.test"? yes (matched "h.test")',
         f'lsearch lookup of "bob" in {place}/aliases',
         '  lookup yielded "ann@h.test"',
         "al router: redirected bob@h.test to ann@h.test",

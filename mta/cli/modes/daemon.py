@@ -43,7 +43,9 @@ def daemon(call: Call, runs: list[QueueRun]) -> int:
     file = os.path.abspath(call.config().file) if arguments.config_file is not None else None
 
     def generation() -> Generation:
-        return make_generation(load(file, arguments.macros))
+        config = load(file, arguments.macros)
+        call.override(config)
+        return make_generation(config)
 
     options = DaemonOptions(
         foreground=arguments.foreground or arguments.debug is not None,
@@ -52,6 +54,7 @@ def daemon(call: Call, runs: list[QueueRun]) -> int:
         override_interfaces=arguments.interfaces[-1] if arguments.interfaces else "",
         pid_file=arguments.pid_file or "",
         tls_on_connect=arguments.tls_on_connect,
+        no_socket=arguments.no_socket,
     )
     return start(options, generation)
 

@@ -22,6 +22,9 @@ def run(call: Call) -> int:
     if arguments.full_name is not None and "\n" in arguments.full_name:
         call.error("mta: -F option contains a newline")
         return 1
+    if bad_reference(arguments):
+        call.error(f"mta: -oMm must be a valid message ID: {arguments.message_reference}")
+        return 1
     order = order_of(arguments)
     handed_in = remote_peer(call) if order.mode == "bs" else None
     arrivals = Arrivals(call)
@@ -44,6 +47,13 @@ def run(call: Call) -> int:
     )
 
 
+def bad_reference(arguments: Arguments) -> bool:
+    """Whether -oMm names what can be no message."""
+    from mta.mail.ids import is_message_id
+
+    return arguments.message_reference is not None and not is_message_id(arguments.message_reference)
+
+
 def order_of(arguments: Arguments) -> Order:
     """What the command line says, as the receive room wants it."""
     return Order(
@@ -63,6 +73,7 @@ def order_of(arguments: Arguments) -> Order:
         host_name=arguments.host_name,
         ident=arguments.ident,
         local_error=arguments.local_error,
+        message_reference=arguments.message_reference,
         suppress_fixups=arguments.suppress_fixups,
         unqualified=arguments.unqualified,
         no_delivery=arguments.no_delivery,
