@@ -42,3 +42,31 @@ def command_line_flags() -> tuple[str, ...]:
 def debug_selectors() -> tuple[str, ...]:
     """What may follow ``-d`` with a plus or minus."""
     return tuple(_names()["debug_selectors"])
+
+
+def expansion_names(kind: str) -> tuple[str, ...]:
+    """Names of the string language (manual chapter 11).
+
+    ``kind``: "items", "operators", "conditions", "conditions_symbolic", "variables" or "variable_families".
+    """
+    return tuple(_names()[f"expansion_{kind}"])
+
+
+def lookup_types() -> tuple[str, ...]:
+    """The types of lookup (manual chapter 9)."""
+    return tuple(_names()["lookup_types"])
+
+
+def rewrite_flags() -> tuple[str, ...]:
+    """The flags of rewriting rules (manual 31.5)."""
+    return tuple(_names()["rewrite_flags"])
+
+
+def retry_error_names() -> tuple[str, ...]:
+    """The error names of retry rules (manual 32.4), ``quota_<time>`` among them."""
+    return tuple(_names()["retry_error_names"])
+
+
+def retry_algorithms() -> tuple[str, ...]:
+    """The letters of a retry rule's parameter sets (manual 32.5)."""
+    return tuple(_names()["retry_algorithms"])

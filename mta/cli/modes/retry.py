@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mta.cli.call import Call
 from mta.config.retrying import pattern_matcher, sender_matches
-from mta.hints.rules import RetryRule, parse_error, rule_text
+from mta.hints.rules import RetryRule, error_matches, parse_error, rule_text
 from mta.scope.scope import Scope
 from mta.system.users import find_user
 from mta.text.ascii import lower
@@ -51,15 +51,8 @@ def find(
             continue
         if rule.error == "":
             return rule
-        if wanted is not None and _same_error(rule, wanted):
-            return rule
+        if wanted is not None:
+            error, detail, age = wanted
+            if error_matches(rule, error, detail if age is None else str(int(age))):
+                return rule
     return None
-
-
-def _same_error(rule: RetryRule, wanted: tuple[str, str, float | None]) -> bool:
-    error, detail, age = wanted
-    if rule.error != error:
-        return False
-    if rule.quota_age is not None:
-        return age is not None and age >= rule.quota_age
-    return not rule.detail or rule.detail == detail

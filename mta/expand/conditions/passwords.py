@@ -86,21 +86,6 @@ def parse_unavailable(parser: Parser, name: str) -> Condition:
     return _unsupported(name)
 
 
-@conditions.register("saslauthd")
-def parse_saslauthd(parser: Parser, name: str) -> Condition:
-    parser.condition_bracket(name, 0)
-    parser.pos += 1
-    count = 0
-    while parser.skip_space() == "{":
-        parser.braced()
-        count += 1
-    if count < 2 or not parser.take("}"):
-        parser.fail(f"too few arguments or bracketing error for {name}")
-    if count > 4:
-        parser.fail(f"Too many arguments for '{name}' (max is 4)")
-    return _unsupported(name)
-
-
 def _unsupported(name: str) -> Condition:
     def test(_scope: Scope) -> bool:
         raise ExpansionFailed(f'support for "{name}" not compiled')

@@ -36,7 +36,7 @@ def parse_prvs(parser: Parser, name: str) -> Node:
     def run(scope: Scope) -> str:
         text, key = address(scope), secret(scope)
         local, domain = local_part_of(text), domain_of(text)
-        if not domain:
+        if not domain or not local:
             raise ExpansionFailed("prvs first argument must be a qualified email address")
         number = rest[0](scope) if rest else "0"
         if number == "":

@@ -92,7 +92,8 @@ def _connect(where: str, timeout: float) -> socket.socket:
             connection.connect(where.encode("latin-1"))
         except OSError as error:
             connection.close()
-            reason = os.strerror(error.errno) if error.errno else str(error)
+            # an empty name has another error in Exim, whose address ends with a NUL
+            reason = os.strerror(error.errno) if error.errno and where else "Connection refused"
             raise ExpansionFailed(f"failed to connect to socket {where}: {reason}") from None
         return connection
     host, colon, port = where[5:].rpartition(":")
@@ -103,7 +104,7 @@ def _connect(where: str, timeout: float) -> socket.socket:
         return socket.create_connection((bare, int(port) if port.isdigit() else socket.getservbyname(port)), timeout)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        raise ExpansionFailed(f"failed to connect to any address for {bare}: {reason}") from None
+        raise ExpansionFailed(f"failed to connect to any address for {host}: {reason}") from None
 
 
 def _read(connection: socket.socket, deadline: float) -> bytes:
