@@ -17,6 +17,7 @@ from mta.net.sockets import split_port
 from mta.registry import nearest
 from mta.settings.options import RawOption, option_fields, option_value
 from mta.settings.sections import RawDriver
+from mta.text.lists import split_list
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 _RATE = re.compile(
@@ -48,6 +49,20 @@ def check_references(config: Config, errors: list[ConfigError]) -> None:
     _check_transports(config, errors)
     _check_lists(config, errors)
     _check_addresses(config, errors)
+    _check_scanner(config, errors)
+
+
+def _check_scanner(config: Config, errors: list[ConfigError]) -> None:
+    """av_scanner names a type that there is, unless it expands."""
+    value = config.main.av_scanner
+    if value.startswith("$") or not any(option.name == "av_scanner" for option in config.raw.main):
+        return
+    from mta.scan.malware import SCANNERS, refusal
+
+    kind = (split_list(value) or [""])[0]
+    if kind not in SCANNERS:
+        where = place(config.raw.main, "av_scanner", Where(config.file, 0))
+        errors.append(ConfigError(f"av_scanner: {refusal(kind)}", where))
 
 
 def _check_addresses(config: Config, errors: list[ConfigError]) -> None:

@@ -109,6 +109,14 @@ FAULTS = [
     ("trusted_users = nosuchuserx", ["1: trusted_users: user nosuchuserx was not found"]),
     ("exim_user = nosuchuserx", ["1: exim_user: user nosuchuserx was not found"]),
     ("admin_groups = nosuchgroupx", ["1: admin_groups: group nosuchgroupx was not found"]),
+    ("av_scanner = foo:bar", ["1: av_scanner: unknown scanner type 'foo'"]),
+    (
+        "av_scanner = drweb:/x",
+        [
+            "1: av_scanner: scanner type 'drweb' is not supported by mta: its scanner is no longer to be had "
+            "(there are clamd, cmdline, sock, sophie)"
+        ],
+    ),
     ("local_interfaces = 127.0.0.1 : <; ::1", ['1: Malformed IP address "<; :1" in local_interfaces']),
     ("log_selector = +foo", ["1: unknown log_selector setting: +foo"]),
     ("smtp_banner = ${if foo}", ['1: smtp_banner: unknown condition "foo"']),
