@@ -121,17 +121,20 @@ def _int(text: str) -> int:
 
 def _named(key: Callable[[Scope], str], source: Callable[[Scope], str]) -> Fetch:
     def fetch(scope: Scope) -> str | None:
-        text = source(scope)
-        wanted = lower(key(scope))
-        position = 0
-        while True:
-            name, value, position = _next_pair(text, position)
-            if not name:
-                return None
-            if lower(name) == wanted:
-                return like(value, text)
+        return find_named(source(scope), lower(key(scope)))
 
     return fetch
+
+
+def find_named(text: str, wanted: str) -> str | None:
+    """The value of a name, lower case, in text like ``name=value name="other value"``; None when it is not there."""
+    position = 0
+    while True:
+        name, value, position = _next_pair(text, position)
+        if not name:
+            return None
+        if lower(name) == wanted:
+            return like(value, text)
 
 
 _PAIR = re.compile(f"[{WHITESPACE}]*([^={WHITESPACE}]*)[{WHITESPACE}]*=?[{WHITESPACE}]*")

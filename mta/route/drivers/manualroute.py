@@ -91,7 +91,7 @@ class ManualRoute:
             randomize = False
         items = parse_host_list(text, randomize=randomize)
         wanted = Wanted("byname" in words, "bydns" in words, "ipv4_only" in words, "ipv4_prefer" in words)
-        return self._look_up(router, recipient, scope, items, wanted, transport)
+        return self.look_up(router, recipient, scope, items, wanted, transport)
 
     def _find_rule(self, recipient: Recipient, scope: Scope) -> tuple[str, list[str]] | None:
         if self.route_data is not None:
@@ -122,7 +122,7 @@ class ManualRoute:
             return ""
         return transport_name(router.options.transport, router, scope)
 
-    def _look_up(
+    def look_up(
         self,
         router: Router,
         recipient: Recipient,
