@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mta.errors import Deferred, ExpansionFailed, ForcedFail
+from mta.mail.host import Host
 from mta.mail.recipient import Recipient
 from mta.route.base import Accepted, Answer, Asking, Failed, Redirected, RouteDeferred, Router
+from mta.route.hosts import Wanted, find_addresses, is_ip
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.system import users
@@ -44,17 +46,61 @@ def finish(router: Router, recipient: Recipient, scope: Scope, asking: Asking, a
             recipient.dsn_lasthop = router.options.dsn_lasthop
             if _insecure(router, recipient, scope):
                 return RouteDeferred("host lookup done insecurely")
+            _translate(router, recipient, scope)
+            _fall_back(router, recipient)
             deferred = _transport(router, recipient, scope, asking, answer)
             if deferred is not None:
                 return deferred
         _ids(router, recipient, scope)
         _directories(router, recipient, scope)
+    except _Told as error:
+        return RouteDeferred(str(error))
     except (ExpansionFailed, Deferred) as error:
         return RouteDeferred(f"{error} in {router.name} router")
     if isinstance(answer, Redirected):
         for child in answer.children:
             hand_down(recipient, child)
     return answer
+
+
+class _Told(ExpansionFailed):
+    """Its words name the router already."""
+
+
+def _translate(router: Router, recipient: Recipient, scope: Scope) -> None:
+    """translate_ip_address: other addresses in place of each host's, ``$host_address`` being the one found."""
+    option = router.options.translate_ip_address
+    if option is None or not recipient.hosts:
+        return
+    hosts: list[Host] = []
+    for host in recipient.hosts:
+        with scope.saved("host"):
+            scope.host = host
+            try:
+                text = strip(option(scope))
+            except ForcedFail:
+                hosts.append(host)
+                continue
+            except ExpansionFailed as error:
+                raise _Told(
+                    f'failed to expand "{option.source}" (translate_ip_address) in {router.name} router: {error}'
+                ) from None
+        if is_ip(text):
+            hosts.append(replace(host, address=text))
+            continue
+        found = find_addresses(text, scope, Wanted(by_name=True))
+        if not found:
+            raise _Told(f'translated host "{text}" not found in {router.name} router')
+        hosts += [replace(host, address=one) for one in found]
+    recipient.hosts = hosts
+
+
+def _fall_back(router: Router, recipient: Recipient) -> None:
+    """fallback_hosts, for a remote transport that reaches none of the hosts found."""
+    if router.options.fallback_hosts:
+        from mta.transport.remote.hosts import parse_hosts
+
+        recipient.fallback_hosts = parse_hosts(router.options.fallback_hosts)
 
 
 def _insecure(router: Router, recipient: Recipient, scope: Scope) -> bool:
@@ -144,7 +190,10 @@ def transport_name(text: Expansion, router: Router, scope: Scope) -> str:
     """A transport's name out of an option; a peer's text may not choose it."""
     before, scope.tainted = scope.tainted, False
     try:
-        name = strip(text(scope))
+        try:
+            name = strip(text(scope))
+        except ExpansionFailed as error:
+            raise _Told(f'failed to expand transport "{text.source}" in {router.name} router: {error}') from None
         if scope.tainted:
             raise ExpansionFailed(f"attempt to use tainted value '{name}' for 'transport' ({router.name} router)")
         return name
@@ -163,7 +212,9 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
         text = strip(options.user(scope))
         user = users.account(scope.site.options, text)
         if user is None and not text.isdigit():
-            raise ExpansionFailed(f"Failed to find user {text!r} from expanded string {options.user.source!r}")
+            raise _Told(
+                f'Failed to find user "{text}" from expanded string "{options.user.source}" for the {router.name} router'
+            )
         recipient.user = user.name if user is not None else ""
         recipient.uid = user.uid if user is not None else int(text)
         if options.group is None and user is not None:
@@ -172,7 +223,9 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
         text = strip(options.group(scope))
         gid = users.group(scope.site.options, text)
         if gid is None:
-            raise ExpansionFailed(f"Failed to find group {text!r} from expanded string {options.group.source!r}")
+            raise _Told(
+                f'Failed to find group "{text}" from expanded string "{options.group.source}" for the {router.name} router'
+            )
         recipient.gid = gid
     recipient.initgroups = options.initgroups
 

@@ -56,6 +56,7 @@ class RouterOptions:
     self: str = option("string", "freeze")
     senders: AddressList | None = option("address_list")
     set: tuple[str, ...] = option("string", (), joins="list")
+    translate_ip_address: Expansion | None = option("expanded")
     transport: Expansion | None = option("expanded")
     transport_current_directory: Expansion | None = option("expanded")
     transport_home_directory: Expansion | None = option("expanded")

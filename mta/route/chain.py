@@ -192,6 +192,7 @@ def _move_to_domain(recipient: Recipient, answer: Rerouted, scope: Scope) -> Non
         rewrite = scope.services.state.get("rewrite_domain")
         if rewrite is not None:
             rewrite(scope, recipient.domain, answer.domain)
+    recipient.parent = replace(recipient)  # the log and the DSNs show where it came from
     recipient.domain = lower(answer.domain)
     recipient.address = recipient.address.rpartition("@")[0] + "@" + answer.domain
     recipient.unique = recipient.address.rpartition("@")[0] + "@" + recipient.domain

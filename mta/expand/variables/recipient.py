@@ -147,7 +147,9 @@ variable("lookup_dnssec_authenticated", left("lookup_dnssec_authenticated"))
 
 @family("r_")
 def _router_variable(name: str) -> Variable:
+    key = name.removeprefix("r_")
+
     def get(scope: Scope) -> str:
-        return "" if scope.recipient is None else scope.recipient.set_vars.get(name, "")
+        return "" if scope.recipient is None else scope.recipient.set_vars.get(key, "")
 
     return Variable(name, get)

@@ -17,6 +17,7 @@ from mta.route.hosts import (
     expand_hosts,
     find_secure,
     heed_dnssec,
+    is_ip,
     is_local,
     mx_hosts,
     parse_host_list,
@@ -173,7 +174,8 @@ class ManualRoute:
             return kept, found.any_ignored, bool(found.hosts) or found.any_ignored
         addresses, secure = find_secure(item.name, scope, wanted)
         hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port, dnssec=secure), addresses)
-        return heed_dnssec(router, scope, item.name, hosts), some, bool(addresses)
+        # an address in place of a name that is to be ignored counts as a host that does not exist
+        return heed_dnssec(router, scope, item.name, hosts), some, bool(addresses) and not (some and not hosts and is_ip(item.name))
 
     def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:
         text = f'lookup of host "{item.name}" failed in {router.name} router'
