@@ -83,9 +83,9 @@ def _acl(name: str) -> Callable[[], Registry[object]]:
 
 
 def _lookups() -> Iterable[str]:
-    from mta.lookup.base import lookups
+    from mta.lookup.base import working
 
-    return lookups
+    return working()
 
 
 def _in_acl(condition: str) -> Callable[[], bool]:

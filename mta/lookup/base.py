@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol
 
 from mta.errors import ExpansionFailed
@@ -37,6 +38,7 @@ class LookupType:
     cached: bool = True
     absolute_file: bool = True
     extra: str = ""
+    absent: bool = False  # a type of Exim's that mta only knows how to refuse
     implicit_key: bool = False  # lookups whose result is not less tainted
 
 
@@ -44,6 +46,20 @@ class Uncached(str):
     """A value that must not be remembered: a statement that changes something is obeyed each time."""
 
     __slots__ = ()
+
+
+# The client library of an extra, where it is called otherwise.
+MODULES = {"mysql": "pymysql", "pgsql": "psycopg"}
+
+
+def works(kind: LookupType) -> bool:
+    """Whether look-ups of this type can be made here: its client library, if it needs one, is installed."""
+    return not kind.absent and (not kind.extra or find_spec(MODULES.get(kind.extra, kind.extra)) is not None)
+
+
+def working() -> list[str]:
+    """The names of the types that work here."""
+    return [name for name in lookups if works(lookups[name])]
 
 
 def extra_module(extra: str, name: str) -> Any:

@@ -75,3 +75,16 @@ def test_oy_makes_no_socket(tmp_path: Path, flag: bool) -> None:
     assert [entry.sock.family for entry in made] == ([] if flag else [socket.AF_UNIX])
     for entry in made:
         entry.sock.close()
+
+
+def test_version_lists_the_lookups_that_work(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mta.lookup import base
+
+    found = base.working()
+    assert {"lsearch", "cdb", "dnsdb", "passwd", "sqlite"} <= set(found)
+    assert not {"nisplus", "oracle", "whoson", "readsock"} & set(found)
+    monkeypatch.setattr(base, "find_spec", lambda _name: None)
+    assert not {"mysql", "pgsql", "ldap", "redis", "lmdb"} & set(base.working())
+    assert "lsearch" in base.working()
+    done = subprocess.run([*programs.mta(), "-C", str(config), "-bV"], capture_output=True, text=True, timeout=30)
+    assert f"Lookups (built-in): {' '.join(found)}\n" in done.stdout

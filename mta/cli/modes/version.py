@@ -9,7 +9,7 @@ from mta import __version__
 from mta.cli.call import Call
 from mta.config.builtin_macros import FACILITIES
 from mta.config.load import DEFAULT_FILES
-from mta.lookup.base import lookups
+from mta.lookup.base import working
 from mta.registry import Registry
 from mta.route.base import routers
 from mta.transport.base import transports
@@ -40,7 +40,7 @@ def run(call: Call) -> int:
     support = [word for name, word in WORDS.items() if FACILITIES[name]()]
     call.write(f"mta version {__version__}, Python {python}, {getattr(wire, 'IMPL', 'py')} speedups\n")
     call.write(f"Support for: {' '.join(support)}\n")
-    call.write(f"Lookups (built-in): {_listed(lookups)}\n")
+    call.write(f"Lookups (built-in): {' '.join(working())}\n")
     call.write(f"Authenticators: {_authenticators()}\n")
     call.write(f"Routers: {_listed(routers)}\n")
     call.write(f"Transports: {_transports()}\n")

@@ -35,4 +35,6 @@ def _quote_nisplus(text: str, option: str | None) -> str | None:
 for _name, _reason in ABSENT.items():
     _style: Literal["single", "query"] = "single" if _name in SINGLE else "query"
     _quote = _quote_nisplus if _name == "nisplus" else None
-    lookups.register(_name)(LookupType(_name, _style, _refuse(_name, _reason), quote=_quote, absolute_file=False))
+    lookups.register(_name)(
+        LookupType(_name, _style, _refuse(_name, _reason), quote=_quote, absolute_file=False, absent=True)
+    )
