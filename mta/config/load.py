@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from mta.config.builtin_macros import builtin
@@ -17,7 +18,7 @@ from mta.config.config import Config
 from mta.config.converters import CONVERTERS, matcher
 from mta.config.drivers import load_authenticators, load_routers, load_transports
 from mta.config.machine import fill_names, make_site
-from mta.errors import ConfigError, ConfigErrors, Where
+from mta.errors import NOWHERE, ConfigError, ConfigErrors, Where
 from mta.match.compile import address_list, domain_list, host_list, local_part_list
 from mta.scope.options import ALIASES, MainOptions
 from mta.scope.site import NamedLists
@@ -100,6 +101,7 @@ def _build(raw: RawConfig, errors: list[ConfigError]) -> Config:
     fill_names(main)
     site = make_site(main, raw.file)
     site.lists = _named_lists(raw, errors)
+    site.modules = _modules(raw, main, errors)
     config = Config(raw.file, raw, main, site)
     config.acls = _acls(raw, errors)
     config.transports = load_transports(raw.transports, errors)
@@ -123,6 +125,26 @@ def _main_options(raw: RawConfig, errors: list[ConfigError]) -> MainOptions:
             error = unknown_option(option.name, known, names.main_options(), option.where)
             errors.append(_main(error))
     return bind(MainOptions, raw.main, CONVERTERS, errors)
+
+
+def _modules(raw: RawConfig, main: MainOptions, errors: list[ConfigError]) -> dict[str, ModuleType]:
+    """The files of python_startup, each run once, before anything forks."""
+    if not main.python_startup:
+        return {}
+    from mta.scope.functions import load as load_module
+
+    where = next((option.where for option in raw.main if option.name == "python_startup"), NOWHERE)
+    found: dict[str, ModuleType] = {}
+    for path in main.python_startup:
+        try:
+            module = load_module(path)
+        except ImportError as error:
+            errors.append(ConfigError(f"python_startup: {error}", where))
+            continue
+        if module.__name__ in found:
+            errors.append(ConfigError(f"python_startup: two files are called {module.__name__}", where))
+        found[module.__name__] = module
+    return found
 
 
 def _main(error: ConfigError) -> ConfigError:

@@ -10,7 +10,8 @@ import importlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mta.errors import MtaError
@@ -163,17 +164,21 @@ def _log(path: Expansion, scope: Scope, name: str, data: str, errno: int, where:
 
 def _call(path: str, scope: Scope, name: str, data: str, errno: int, where: str) -> str:
     try:
-        result = function_of(path)(facts(scope, name, data, errno, where))
+        result = function_of(path, scope.site.modules)(facts(scope, name, data, errno, where))
     except Exception as error:  # the operator's own code: whatever it raises is for the operator to read
         _panic(scope, f"event_python {path} failed for {name} in {where}: {error!r}")
         return ""
     return str(result) if result else ""
 
 
-def function_of(path: str) -> Callable[[dict[str, Any]], Any]:
-    """The function that ``module.function`` names. ImportError or AttributeError when there is none."""
+def function_of(path: str, loaded: Mapping[str, ModuleType]) -> Callable[[dict[str, Any]], Any]:
+    """The function that ``module.function`` names, of a file of python_startup or of an installed module.
+
+    ImportError or AttributeError when there is none.
+    """
     module, _, function = path.rpartition(".")
-    found: Callable[[dict[str, Any]], Any] = getattr(importlib.import_module(module), function)
+    home = loaded[module] if module in loaded else importlib.import_module(module)
+    found: Callable[[dict[str, Any]], Any] = getattr(home, function)
     return found
 
 

@@ -100,6 +100,7 @@ class MainOptions:
     pipelining_advertise_hosts: HostList | None = option("host_list", "*")
     # Exim's default is everybody, which makes a client that talks too early look honest
     pipelining_connect_advertise_hosts: HostList | None = option("host_list")
+    hosts_xclient: HostList | None = option("host_list")
     limits_advertise_hosts: HostList | None = option("host_list")
     prdr_enable: bool = option("bool", False)
     smtputf8_advertise_hosts: HostList | None = option("host_list", "*")
@@ -334,6 +335,7 @@ class MainOptions:
     # events
     event_action: Expansion | None = option("expanded")
     # mta's own
+    python_startup: tuple[str, ...] = option("string_list", ())  # files whose functions ${python and python = call
     event_python: str | None = option("string")  # module.function, called with a dict for each event
     event_log: Expansion | None = option("expanded")  # a file that gets one JSON line an event
     dns_nameservers: tuple[str, ...] = option("string_list", ())  # host or host::port; () those of resolv.conf
@@ -356,6 +358,7 @@ OWN_OPTIONS = frozenset(
         "dns_nameservers",
         "event_log",
         "event_python",
+        "python_startup",
         "smtp_workers",
         "smtp_threads_min_spare",
         "smtp_threads_max",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mta.scope.expansion import AddressList, DomainList, HostList
@@ -32,5 +33,6 @@ class Site:
     config_dir: str = ""
     uid: int = -1  # exim_user, resolved
     gid: int = -1
+    modules: dict[str, ModuleType] = field(default_factory=dict)  # of python_startup, by name
     # "@" and "@[]" in lists: our interfaces' addresses, found once
     interface_addresses: Callable[[], list[str]] = lambda: ["127.0.0.1", "::1"]

@@ -9,8 +9,12 @@ from mta.expand.parser import Parser
 from mta.scope.scope import Scope
 
 _REFUSED = {
-    "perl": (1, 9, "mta has no embedded Perl: use ${run{/path/to/script ...}} or ${readsocket{...}}"),
-    "dlfunc": (2, 10, "mta loads no C functions: use ${run{...}} or ${readsocket{...}}"),
+    "perl": (1, 9, "mta has no embedded Perl: use ${python{module.function}...} with python_startup, or ${run{...}}"),
+    "dlfunc": (
+        2,
+        10,
+        "mta loads no C functions: use ${python{module.function}...} with python_startup, or ${run{...}}",
+    ),
 }
 
 _FORBIDDEN = {"perl": "Perl calls are not permitted", "dlfunc": "dynamically-loaded functions are not permitted"}
