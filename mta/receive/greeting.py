@@ -8,6 +8,7 @@ from mta.receive.envelope import per_connection_limit, size_limit
 from mta.receive.plan import expand
 from mta.receive.session import Session
 from mta.receive.verdicts import agree, ask, refuse
+from mta.receive.xclient import ATTRIBUTES, permitted
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command, helo_name
 from mta.smtp.extensions import Offer
@@ -15,8 +16,11 @@ from mta.smtp.replies import Reply
 from mta.text.ascii import lower
 
 
-def welcome(session: Session) -> bool:
-    """Everything before the first command; False when the session ends here, its reply queued."""
+def welcome(session: Session, *, pregreet: bool = True) -> bool:
+    """Everything before the first command; False when the session ends here, its reply queued.
+
+    ``pregreet``: whether talk before the greeting is looked for.
+    """
     peer, options, scope = session.peer, session.plan.options, session.scope
     set_protocol(session)
     if options.smtp_active_hostname is not None:
@@ -46,14 +50,14 @@ def welcome(session: Session) -> bool:
             session.end("acl-drop")
             return False
         if verdict.user_message:
-            return _banner(session, agree(session, 220, verdict, ""))
-    return _banner(session, Reply(220, expand(scope, options.smtp_banner)))
+            return _banner(session, agree(session, 220, verdict, ""), pregreet)
+    return _banner(session, Reply(220, expand(scope, options.smtp_banner)), pregreet)
 
 
-def _banner(session: Session, reply: Reply) -> bool:
+def _banner(session: Session, reply: Reply, pregreet: bool) -> bool:
     if session.scope.trace is not None:
         session.host_in("pipelining_connect_advertise_hosts")
-    if _pregreeted(session):
+    if pregreet and _pregreeted(session):
         return False
     session.reply(reply)
     return True
@@ -235,6 +239,8 @@ def offer_of(session: Session) -> Offer:
         session.starttls = False
     offer.prdr = options.prdr_enable
     offer.smtputf8 = session.host_in("smtputf8_advertise_hosts")
+    if permitted(session):
+        offer.xclient = " ".join(ATTRIBUTES)
     return offer
 
 

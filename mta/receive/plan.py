@@ -86,7 +86,7 @@ HOST_LISTS = (
     "pipelining_connect_advertise_hosts", "dsn_advertise_hosts", "pipelining_advertise_hosts",
     "chunking_advertise_hosts", "tls_advertise_hosts", "smtputf8_advertise_hosts", "auth_advertise_hosts",
     "hosts_require_helo", "ignore_fromline_hosts", "smtp_accept_max_nonmail_hosts", "hosts_connection_nolog",
-    "smtp_reserve_hosts", "rfc1413_hosts", "smtp_ratelimit_hosts", "limits_advertise_hosts",
+    "smtp_reserve_hosts", "rfc1413_hosts", "smtp_ratelimit_hosts", "limits_advertise_hosts", "hosts_xclient",
 )  # fmt: skip
 
 

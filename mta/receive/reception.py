@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mta.receive import envelope, greeting, queries, security, transaction
+from mta.receive import envelope, greeting, queries, security, transaction, xclient
 from mta.receive.session import Session
 from mta.smtp.commands import WITHOUT_ARGUMENT, Command, parse_command
 from mta.smtp.server import NO_HELO, NO_SENDER, ONLY_BDAT, ONLY_RSET
+from mta.smtp.states import Phase
 from mta.wire import lines as wire
 
 COMMANDS: dict[str, Callable[[Session, Command], None]] = {
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[[Session, Command], None]] = {
     "ETRN": queries.etrn,
     "STARTTLS": security.starttls,
     "AUTH": security.auth,
+    "XCLIENT": xclient.xclient,
 }
 UNCOUNTED = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "QUIT"})  # towards smtp_accept_max_nonmail
 SYNC_ERROR = "SMTP synchronization error"
@@ -60,7 +62,7 @@ def obey(session: Session, line: bytes) -> None:
     session.peer.smtp_command = text
     session.peer.smtp_command_argument = command.argument
     protocol = session.protocol
-    if protocol.must_be_last(verb) and not _synchronized(session, text):
+    if protocol.must_be_last(verb) and not _early(session, verb) and not _synchronized(session, text):
         return None
     if not verb:
         session.last_was_rcpt = False
@@ -117,6 +119,17 @@ def _flawed(session: Session, text: str) -> None:
     if flaw & (wire.BARE_LF | wire.BARE_CR):
         return session.syntax_error(501, "lines must end with CRLF", text)
     raise AssertionError(flaw)
+
+
+def _early(session: Session, verb: str) -> bool:
+    """Whether this EHLO may have been sent before its time, with more behind it (PIPECONNECT)."""
+    return (
+        verb == "EHLO"
+        and session.protocol.phase == Phase.START
+        and "no_pipelining" not in session.peer.controls
+        and session.plan.lists["pipelining_connect_advertise_hosts"] is not False
+        and session.host_in("pipelining_connect_advertise_hosts")
+    )
 
 
 def _synchronized(session: Session, text: str) -> bool:

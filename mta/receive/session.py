@@ -64,6 +64,7 @@ class Session:
     free_rset: bool = True
     free_starttls: bool = True
     free_auth: bool = True
+    xclient: bool | None = None  # may the host that connected say XCLIENT; None: not asked yet
     per_connection: int = 0
     mail_commands: int = 0  # MAIL commands so far
     discard: str = ""  # "MAIL", "RCPT", "DATA": the ACL that discards the message under way

@@ -14,7 +14,8 @@ from mta.text.ascii import strict_int, strip, upper
 
 # Those that Exim knows; "MAIL FROM:" and "RCPT TO:" are names of two words and a colon.
 VERBS = frozenset(
-    ["RSET", "HELO", "EHLO", "AUTH", "STARTTLS", "DATA", "BDAT", "QUIT", "NOOP", "ETRN", "VRFY", "EXPN", "HELP"]
+    ["RSET", "HELO", "EHLO", "AUTH", "STARTTLS", "DATA", "BDAT", "QUIT", "NOOP", "ETRN", "VRFY", "EXPN", "HELP",
+     "XCLIENT"]
 )  # fmt: skip
 WITHOUT_ARGUMENT = frozenset({"RSET", "DATA", "QUIT", "STARTTLS"})
 MAX_SIZE = 2**63 - 1  # bytes, of SIZE=

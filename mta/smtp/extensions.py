@@ -26,6 +26,7 @@ class Offer:
     starttls: bool = False
     prdr: bool = False
     smtputf8: bool = False
+    xclient: str = ""  # the attributes that are taken
 
     def lines(self) -> list[str]:
         """The reply's lines after the greeting."""
@@ -58,6 +59,8 @@ class Offer:
             out.append("PRDR")
         if self.smtputf8:
             out.append("SMTPUTF8")
+        if self.xclient:
+            out.append(f"XCLIENT {self.xclient}")
         out.append("HELP")
         return out
 

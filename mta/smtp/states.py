@@ -17,7 +17,7 @@ class Phase(IntEnum):
 
 
 # Must be the last of a group whatever was offered (RFC 2920 3.1).
-SYNCHRONIZED = frozenset({"HELO", "EHLO", "DATA", "VRFY", "EXPN", "NOOP", "ETRN", "AUTH", "STARTTLS"})
+SYNCHRONIZED = frozenset({"HELO", "EHLO", "DATA", "VRFY", "EXPN", "NOOP", "ETRN", "AUTH", "STARTTLS", "XCLIENT"})
 # May be followed by more where PIPELINING was offered.
 PIPELINED = frozenset({"MAIL", "RCPT", "RSET", "BDAT"})
 # Count towards smtp_accept_max_nonmail (manual chapter 14), HELO, EHLO and RSET only after the first few.
