@@ -57,6 +57,11 @@ def read_as(scope: Scope, path: str, recipient: Recipient) -> FileText:
     return reader(path, recipient.uid, recipient.gid)
 
 
+def log_line(scope: Scope, text: str) -> None:
+    """A line in the main log, with the id of the message that is being routed."""
+    scope.services.log_main(f"{scope.message.id} {text}" if scope.message.id else text)
+
+
 def file_data(
     driver: Redirect, path: str, router: Router, recipient: Recipient, scope: Scope
 ) -> str | RouteDeferred | Declined:

@@ -18,6 +18,7 @@ from mta.mail.recipient import Kind, Recipient
 from mta.route.assign import take_ids
 from mta.route.base import Answer, Declined, Failed, Redirected, RouteDeferred, Router
 from mta.route.redirect_addresses import generated_address, reply_recipients
+from mta.route.redirect_file import log_line
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.text.ascii import strip
@@ -43,7 +44,7 @@ def filter_answer(
     except FilterError as error:
         return _wrong(driver, router, scope, error.message)
     for note in outcome.notes:
-        scope.services.log_main(f"{router.name} router: {recipient.address}: {note}")
+        log_line(scope, f"{router.name} router: {recipient.address}: {note}")
     if kind == "sieve" and not _takes_names(driver, scope):
         _place_folders(outcome, recipient, job.sieve_inbox)
     children = [_child(driver, router, recipient, scope, one, place) for place, one in enumerate(outcome.actions)]
@@ -175,8 +176,10 @@ def _reply(
 
 def _takes_names(driver: Redirect, scope: Scope) -> bool:
     """Whether file_transport says itself where a file is, so that a relative name means something to it."""
+    if driver.file_transport is None:
+        return False
     try:
-        name = strip(driver.file_transport(scope)) if driver.file_transport is not None else ""
+        name = strip(driver.file_transport(scope))
     except (ExpansionFailed, Deferred):
         return True
     transport = scope.services.state.get("transports", {}).get(name)

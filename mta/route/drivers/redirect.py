@@ -9,7 +9,7 @@ from mta.filter.actions import kind_of
 from mta.mail.recipient import Recipient
 from mta.route.base import Answer, Asking, Declined, Failed, Redirected, RouteDeferred, Router, routers
 from mta.route.redirect_addresses import Children, children_of
-from mta.route.redirect_file import file_data
+from mta.route.redirect_file import file_data, log_line
 from mta.route.redirect_items import Item, parse_items
 from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
@@ -126,7 +126,7 @@ class Redirect:
     def tell_errors(self, router: Router, scope: Scope, errors: list[str]) -> None:
         """Errors that skip_syntax_errors passes over: into the log, and to syntax_errors_to."""
         for text in errors:
-            scope.services.log_main(f"{router.name} router: skipped error: {text}")
+            log_line(scope, f"{router.name} router: skipped error: {text}")
         notify = scope.services.state.get("notify_syntax_errors")
         if self.syntax_errors_to is not None and notify is not None:
             heading = self.syntax_errors_text(scope) if self.syntax_errors_text is not None else ""
