@@ -97,6 +97,12 @@ def test_a_saved_name_from_the_peer_stays_tainted() -> None:
     assert not isinstance(second.path, Tainted)
 
 
+@pytest.mark.parametrize("option", ["file", "log", "once"])
+def test_a_peer_names_no_file_of_a_reply(option: str) -> None:
+    with pytest.raises(FilterError, match="Tainted '/mail/Hello"):
+        run_job(Job("exim", f'{HEAD}mail text x {option} "/mail/$h_subject:"'), filter_scope())
+
+
 def test_records_carry_everything() -> None:
     outcome = Outcome(
         [

@@ -41,7 +41,7 @@ def answer(command: Command, expand: Callable[[str], str], scope: Scope) -> Answ
     return Answer(reply, noerror=command.noerror)
 
 
-def tainted_file(command: Command, made: Answer) -> str:
+def tainted_file(made: Answer) -> str:
     """A file's name that a peer had a hand in, or ""."""
     for value in (made.reply.file, made.reply.log, made.reply.once):
         if isinstance(value, Tainted):

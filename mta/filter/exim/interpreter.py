@@ -13,7 +13,7 @@ from typing import cast
 from mta.errors import Deferred, ExpansionFailed
 from mta.expand.compiler import compile_cached
 from mta.filter.actions import Deliver, Ending, FilterError, Outcome, Pipe, Save
-from mta.filter.exim.answer import answer, show_answer
+from mta.filter.exim.answer import answer, show_answer, tainted_file
 from mta.filter.exim.tree import Command
 from mta.filter.exim.truth import holds
 from mta.filter.exim.world import World
@@ -197,6 +197,9 @@ def _mail(run: Run, command: Command) -> None:
     seen = _by_order(run, command)
     made = answer(command, lambda text: run.argument(command, text), run.scope)
     made.seen = seen
+    named = "" if run.world.testing else tainted_file(made)
+    if named:
+        raise FilterError(f"Tainted '{named}' (file for {command.name} command) not permitted")
     repeat = command.options.get("once_repeat")
     if repeat and not run.world.testing and parse_time(repeat) is None:
         raise FilterError(f'Bad time value for "once_repeat" in mail or vacation command: {repeat}')
