@@ -54,29 +54,49 @@ def family(prefix: str) -> Callable[[Callable[[str], Variable | None]], Callable
     return add
 
 
+Apply = Callable[[Scope, str, str | None], str]
+Bind = Callable[[str, str | None], Callable[[str], str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """``apply(scope, text, argument)``; ``argument`` is what follows ``_`` in ``length_3:`` or "".
+    """``apply(scope, text, argument)``; ``argument`` is what follows ``_`` in ``length_3:``, None without a ``_``.
 
     ``pure``: same text, same answer: may be folded at load when its operand is constant.
+    ``bind(name, argument)`` makes a function of the text alone, for operators whose argument is read at load; the name
+    is as written. It and ``apply`` raise ExpansionFailed with Exim's words.
     """
 
     name: str
-    apply: Callable[[Scope, str, str], str]
+    apply: Apply
     pure: bool = True
+    bind: Bind | None = None
 
 
 operators: Registry[Operator] = Registry("expansion operator", "mta.expand.operators")
 
 
-def operator(
-    *names: str, pure: bool = True
-) -> Callable[[Callable[[Scope, str, str], str]], Callable[[Scope, str, str], str]]:
-    """Register ``apply(scope, text, argument) -> str`` under each name; raises ExpansionFailed with Exim's words."""
+def operator(*names: str, pure: bool = True) -> Callable[[Apply], Apply]:
+    """Register ``apply(scope, text, argument) -> str`` under each name."""
 
-    def add(apply: Callable[[Scope, str, str], str]) -> Callable[[Scope, str, str], str]:
+    def add(apply: Apply) -> Apply:
         operators.register(*names)(Operator(names[0], apply, pure))
         return apply
+
+    return add
+
+
+def bound_operator(*names: str) -> Callable[[Bind], Bind]:
+    """Register ``bind(name, argument) -> function of the text`` under each name; the function is pure."""
+
+    def add(bind: Bind) -> Bind:
+        for name in names:
+
+            def apply(_scope: Scope, text: str, argument: str | None, name: str = name) -> str:
+                return bind(name, argument)(text)
+
+            operators.register(name)(Operator(name, apply, True, bind))
+        return bind
 
     return add
 

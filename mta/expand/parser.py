@@ -145,17 +145,18 @@ class Parser(Cursor):
         return found
 
     def _operator(self, name: str) -> Node:
-        if name == "expand":
+        stem, mark, rest = name.partition("_")
+        if stem == "expand":
             from mta.expand.compiler import compile_cached  # the compiler stands above the grammar
 
             return references.reexpand(self.closing(self._run_of_text()), compile_cached)
         found = base.operators.get(name)
-        argument = ""
+        argument = None
         if found is None:
-            stem, _, argument = name.partition("_")
             found = base.operators.get(stem)
             if found is None:
                 self.fail(f'unknown expansion operator "{name}"')
+            name, argument = stem, rest if mark else None
         return references.operator(found, name, argument, self.closing(self._run_of_text()))
 
     # ---- arguments of items

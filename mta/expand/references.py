@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from mta.errors import ExpansionFailed, ForcedFail
 from mta.expand import base
-from mta.expand.base import Operator, Variable
+from mta.expand.base import Bind, Closure, Operator, Variable
 from mta.expand.headers import header_value
 from mta.expand.nodes import Node, failing, insert, isolated, literal
 from mta.scope.expansion import Expansion, Tainted
@@ -151,8 +151,10 @@ def reexpand(operand: Node, compile_now: Callable[[Scope, str], Expansion]) -> N
     return Node(reexpanded)
 
 
-def operator(found: Operator, name: str, argument: str, operand: Node) -> Node:
-    """``${op_argument:text}``."""
+def operator(found: Operator, name: str, argument: str | None, operand: Node) -> Node:
+    """``${name_argument:text}``; a bad argument is told when the operator is reached."""
+    if found.bind is not None:
+        return _bound(found.bind, name, argument, operand)
     apply, run = found.apply, operand.run
     if operand.constant is not None and found.pure:
         try:
@@ -160,13 +162,29 @@ def operator(found: Operator, name: str, argument: str, operand: Node) -> Node:
             return literal(apply(None, operand.constant, argument))  # type: ignore[arg-type]
         except ExpansionFailed as error:
             return failing(error)
-    if name.partition("_")[0] in _FREE_OF_TAINT:
-
-        def run_clearing(scope: Scope) -> str:
-            before = scope.tainted
-            value = apply(scope, run(scope), argument)
-            scope.tainted = before
-            return value
-
-        return Node(run_clearing)
+    if name in _FREE_OF_TAINT:
+        return _clearing(lambda scope: apply(scope, run(scope), argument))
     return Node(lambda scope: apply(scope, run(scope), argument))
+
+
+def _bound(bind: Bind, name: str, argument: str | None, operand: Node) -> Node:
+    try:
+        work = bind(name, argument)
+        if operand.constant is not None:
+            return literal(work(operand.constant))
+    except ExpansionFailed as error:
+        return failing(error)
+    run = operand.run
+    return _clearing(lambda scope: work(run(scope))) if name in _FREE_OF_TAINT else Node(lambda scope: work(run(scope)))
+
+
+def _clearing(run: Closure) -> Node:
+    """The node of an operator that leaves nothing of its text."""
+
+    def run_clearing(scope: Scope) -> str:
+        before = scope.tainted
+        value = run(scope)
+        scope.tainted = before
+        return value
+
+    return Node(run_clearing)

@@ -93,9 +93,10 @@ def scope() -> Scope:
 
 def apply(scope: Scope, name: str, text: str) -> str:
     """The answer as -be prints it; an unknown ``stem_argument`` is split as the parser splits it."""
-    found, argument = operators.get(name), ""
+    found, argument = operators.get(name), None
     if found is None:
-        stem, _, argument = name.partition("_")
+        stem, mark, rest = name.partition("_")
+        argument = rest if mark else None
         found = operators.get(stem)
         if found is None:
             return f'Failed: unknown expansion operator "{name}"'
@@ -117,7 +118,7 @@ def test_every_operator_is_there() -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if operators[name].pure])
 def test_pure_operators_do_without_a_scope(name: str) -> None:
     for text in ("", "x", "1", "1.2.3.4/8", "\xff\0\n"):
-        for argument in ("", "3", "n"):
+        for argument in (None, "", "3", "n"):
             try:
                 operators[name].apply(None, text, argument)  # type: ignore[arg-type]
             except ExpansionFailed:

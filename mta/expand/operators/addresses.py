@@ -21,25 +21,25 @@ def _parsed(scope: Scope, text: str) -> Address | None:
 
 
 @operator("address", pure=False)
-def address(scope: Scope, text: str, _argument: str) -> str:
+def address(scope: Scope, text: str, _argument: str | None) -> str:
     parsed = _parsed(scope, text)
     return parsed.text if parsed else ""
 
 
 @operator("domain", pure=False)
-def domain(scope: Scope, text: str, _argument: str) -> str:
+def domain(scope: Scope, text: str, _argument: str | None) -> str:
     parsed = _parsed(scope, text)
     return parsed.domain if parsed else ""
 
 
 @operator("local_part", pure=False)
-def local_part(scope: Scope, text: str, _argument: str) -> str:
+def local_part(scope: Scope, text: str, _argument: str | None) -> str:
     parsed = _parsed(scope, text)
     return parsed.local_part if parsed else ""
 
 
 @operator("addresses", pure=False)
-def addresses(scope: Scope, text: str, _argument: str) -> str:
+def addresses(scope: Scope, text: str, _argument: str | None) -> str:
     """An Exim list of the working addresses of a header; ``>x`` in front chooses its separator."""
     rest = text.lstrip(WHITESPACE)
     separator = ":"

@@ -22,12 +22,12 @@ _LEVEL_OF = {"|": 0, "^": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "
 
 
 @operator("eval")
-def evaluate(_scope: Scope, text: str, _argument: str) -> str:
+def evaluate(_scope: Scope, text: str, _argument: str | None) -> str:
     return str(evaluate_expression(text, decimal=False))
 
 
 @operator("eval10")
-def evaluate_decimal(_scope: Scope, text: str, _argument: str) -> str:
+def evaluate_decimal(_scope: Scope, text: str, _argument: str | None) -> str:
     return str(evaluate_expression(text, decimal=True))
 
 

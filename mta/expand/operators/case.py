@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
 from mta.errors import ExpansionFailed
-from mta.expand.base import operator
-from mta.scope.scope import Scope
+from mta.expand.base import bound_operator
 from mta.text import ascii
 
 HASH_CODES = "abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -43,26 +42,30 @@ _PRIMES = (
 )
 
 
-@operator("lc")
-def lc(_scope: Scope, text: str, _argument: str) -> str:
-    return ascii.lower(text)
+@bound_operator("lc")
+def lc(_name: str, _argument: str | None) -> Callable[[str], str]:
+    return ascii.lower
 
 
-@operator("uc")
-def uc(_scope: Scope, text: str, _argument: str) -> str:
-    return ascii.upper(text)
+@bound_operator("uc")
+def uc(_name: str, _argument: str | None) -> Callable[[str], str]:
+    return ascii.upper
 
 
-@operator("strlen")
-def strlen(_scope: Scope, text: str, _argument: str) -> str:
-    return str(len(text))
+@bound_operator("strlen")
+def strlen(_name: str, _argument: str | None) -> Callable[[str], str]:
+    return lambda text: str(len(text))
 
 
-@lru_cache(maxsize=512)
-def numbers_of(name: str, argument: str, most: int, *, signed: bool = False) -> list[int]:
-    """The numbers after an operator's underscore, at most ``most``; ``signed`` lets the first be negative."""
-    if not argument:
-        raise ExpansionFailed(f"Not enough arguments for '{name}' (min is 2)")
+def numbers_of(name: str, argument: str | None, most: int, *, signed: bool = False) -> list[int]:
+    """The numbers after an operator's underscore, at most ``most``; ``signed`` lets the first be negative.
+
+    Nothing after the underscore is a zero.
+    """
+    if argument is None:
+        raise ExpansionFailed(f"missing values after {name}")
+    if argument == "" or (signed and argument == "-"):
+        return [0]
     parts = argument.split("_", most - 1)
     out = []
     for number, part in enumerate(parts):
@@ -74,17 +77,19 @@ def numbers_of(name: str, argument: str, most: int, *, signed: bool = False) -> 
     return out
 
 
-@operator("length", "l")
-def length(_scope: Scope, text: str, argument: str) -> str:
-    return text[: numbers_of("length", argument, 1)[0]]
+@bound_operator("length", "l")
+def length(name: str, argument: str | None) -> Callable[[str], str]:
+    (size,) = numbers_of(name, argument, 1)
+    return lambda text: text[:size]
 
 
-@operator("substr", "s")
-def substr_operator(_scope: Scope, text: str, argument: str) -> str:
-    if argument.startswith("-0_") or argument == "-0":
+@bound_operator("substr", "s")
+def substr_operator(name: str, argument: str | None) -> Callable[[str], str]:
+    if argument is not None and (argument.startswith("-0_") or argument == "-0"):
         argument = argument[1:]
-    numbers = numbers_of("substr", argument, 2, signed=True)
-    return substr(text, numbers[0], numbers[1] if len(numbers) > 1 else None)
+    start, *rest = numbers_of(name, argument, 2, signed=True)
+    size = rest[0] if rest else None
+    return lambda text: substr(text, start, size)
 
 
 def substr(text: str, start: int, size: int | None) -> str:
@@ -100,10 +105,11 @@ def substr(text: str, start: int, size: int | None) -> str:
     return text[begin : begin + size] if size > 0 else ""
 
 
-@operator("hash", "h")
-def hash_operator(_scope: Scope, text: str, argument: str) -> str:
-    numbers = numbers_of("hash", argument, 2)
-    return text_hash(text, numbers[0], numbers[1] if len(numbers) > 1 else 26)
+@bound_operator("hash", "h")
+def hash_operator(name: str, argument: str | None) -> Callable[[str], str]:
+    size, *rest = numbers_of(name, argument, 2)
+    symbols = rest[0] if rest else 26
+    return lambda text: text_hash(text, size, symbols)
 
 
 def text_hash(text: str, size: int, symbols: int) -> str:
@@ -121,10 +127,11 @@ def text_hash(text: str, size: int, symbols: int) -> str:
     return "".join(HASH_CODES[value % symbols] for value in state)
 
 
-@operator("nhash", "nh")
-def nhash_operator(_scope: Scope, text: str, argument: str) -> str:
-    numbers = numbers_of("nhash", argument, 2)
-    return number_hash(text, numbers[0], numbers[1] if len(numbers) > 1 else None)
+@bound_operator("nhash", "nh")
+def nhash_operator(name: str, argument: str | None) -> Callable[[str], str]:
+    first, *rest = numbers_of(name, argument, 2)
+    second = rest[0] if rest else None
+    return lambda text: number_hash(text, first, second)
 
 
 def number_hash(text: str, first: int, second: int | None) -> str:

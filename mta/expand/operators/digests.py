@@ -33,25 +33,25 @@ def _digest(algorithm: str, text: str) -> str:
 
 
 @operator("md5")
-def md5(_scope: Scope, text: str, _argument: str) -> str:
+def md5(_scope: Scope, text: str, _argument: str | None) -> str:
     hexed = _digest("md5", text)
     return hexed if certificate_der(text) is not None else hexed.lower()
 
 
 @operator("sha1")
-def sha1(_scope: Scope, text: str, _argument: str) -> str:
+def sha1(_scope: Scope, text: str, _argument: str | None) -> str:
     return _digest("sha1", text)
 
 
 @operator("sha256", "sha2")
-def sha2(_scope: Scope, text: str, argument: str) -> str:
-    if argument not in ("", "256", "384", "512"):
+def sha2(_scope: Scope, text: str, argument: str | None) -> str:
+    if argument not in (None, "256", "384", "512"):
         raise ExpansionFailed("unrecognised sha2 variant")
     return _digest(f"sha{argument or '256'}", text)
 
 
 @operator("sha3")
-def sha3(_scope: Scope, text: str, argument: str) -> str:
-    if argument not in ("", "224", "256", "384", "512"):
+def sha3(_scope: Scope, text: str, argument: str | None) -> str:
+    if argument not in (None, "224", "256", "384", "512"):
         raise ExpansionFailed("unrecognised sha3 variant")
     return _digest(f"sha3_{argument or '256'}", text)

@@ -53,17 +53,17 @@ def _sixteen(text: str) -> bytes:
 
 
 @operator("ipv6norm")
-def ipv6norm(_scope: Scope, text: str, _argument: str) -> str:
+def ipv6norm(_scope: Scope, text: str, _argument: str | None) -> str:
     return shortest(_sixteen(text))
 
 
 @operator("ipv6denorm")
-def ipv6denorm(_scope: Scope, text: str, _argument: str) -> str:
+def ipv6denorm(_scope: Scope, text: str, _argument: str | None) -> str:
     return ":".join(_groups(_sixteen(text)))
 
 
 @operator("mask")
-def mask(_scope: Scope, text: str, argument: str) -> str:
+def mask(_scope: Scope, text: str, argument: str | None) -> str:
     """The network of ``address/bits``; IPv6 with dots so that it can be a key in a file, with colons by ``mask_n``."""
     name, slash, bits = text.partition("/")
     address = packed(name, scope_id=False)
@@ -86,12 +86,12 @@ def mask(_scope: Scope, text: str, argument: str) -> str:
 
 
 @operator("mask_n")
-def mask_n(scope: Scope, text: str, _argument: str) -> str:
+def mask_n(scope: Scope, text: str, _argument: str | None) -> str:
     return mask(scope, text, "n")
 
 
 @operator("reverse_ip")
-def reverse_ip(_scope: Scope, text: str, _argument: str) -> str:
+def reverse_ip(_scope: Scope, text: str, _argument: str | None) -> str:
     """As DNS lists want it: bytes or nibbles backwards; an IPv4 address mapped into IPv6 counts as IPv4."""
     name, _, bits = text.partition("/")
     address = packed(name) if _BITS.match(bits) else None

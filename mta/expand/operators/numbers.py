@@ -32,12 +32,12 @@ def _unsigned(name: str, text: str) -> int:
 
 
 @operator("base32")
-def base32(_scope: Scope, text: str, _argument: str) -> str:
+def base32(_scope: Scope, text: str, _argument: str | None) -> str:
     return encodings.to_base32(_unsigned("base32", text))
 
 
 @operator("base32d")
-def base32d(_scope: Scope, text: str, _argument: str) -> str:
+def base32d(_scope: Scope, text: str, _argument: str | None) -> str:
     value = encodings.from_digits(text, encodings.BASE32)
     if value is None:
         raise ExpansionFailed(f'argument for base32d operator is "{text}", which is not a base 32 number')
@@ -45,12 +45,12 @@ def base32d(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("base62")
-def base62(_scope: Scope, text: str, _argument: str) -> str:
+def base62(_scope: Scope, text: str, _argument: str | None) -> str:
     return encodings.to_base62(_unsigned("base62", text))
 
 
 @operator("base62d")
-def base62d(_scope: Scope, text: str, _argument: str) -> str:
+def base62d(_scope: Scope, text: str, _argument: str | None) -> str:
     value = encodings.from_digits(text, encodings.BASE62)
     if value is None:
         raise ExpansionFailed(f'argument for base62d operator is "{text}", which is not a base 62 number')
@@ -58,7 +58,7 @@ def base62d(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("randint", pure=False)
-def randint(_scope: Scope, text: str, _argument: str) -> str:
+def randint(_scope: Scope, text: str, _argument: str | None) -> str:
     limit = integer(text) if text else None
     if limit is None or limit < 0:
         raise ExpansionFailed(f'{"integer" if limit is None else "non-negative integer"} expected but "{text}" found')
@@ -66,14 +66,14 @@ def randint(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("time_interval")
-def time_interval(_scope: Scope, text: str, _argument: str) -> str:
+def time_interval(_scope: Scope, text: str, _argument: str | None) -> str:
     if text and not is_digits(text):
         raise ExpansionFailed(f'string "{text}" is not a positive number in "time_interval" operator')
     return format_time(int(text[:30]) if text else 0)
 
 
 @operator("time_eval")
-def time_eval(_scope: Scope, text: str, _argument: str) -> str:
+def time_eval(_scope: Scope, text: str, _argument: str | None) -> str:
     if not _INTERVAL.match(text):
         raise ExpansionFailed(f'string "{text}" is not an Exim time interval in "time_eval" operator')
     return str(sum(int(count) * _SECONDS[unit] for count, unit in _INTERVAL_PART.findall(text)))

@@ -9,9 +9,9 @@ from mta.text import encodings, quoting
 
 
 @operator("quote", pure=False)
-def quote(_scope: Scope, text: str, argument: str) -> str:
+def quote(_scope: Scope, text: str, argument: str | None) -> str:
     """``quote`` alone, or ``quote_TYPE`` by a lookup type's own rules."""
-    return _quote_for_lookup(text, argument) if argument else quoting.quote_word(text)
+    return quoting.quote_word(text) if argument is None else _quote_for_lookup(text, argument)
 
 
 def _quote_for_lookup(text: str, name: str) -> str:
@@ -20,7 +20,7 @@ def _quote_for_lookup(text: str, name: str) -> str:
     kind, _, options = name.partition("_")  # ldap_dn
     found = lookups.get(kind)
     if found is None:
-        raise ExpansionFailed(f'unknown lookup type "{name}"')
+        raise ExpansionFailed(f'unknown lookup type "{kind}"')
     quoted = text if found.quote is None else found.quote(text, options or None)
     if quoted is None:
         raise ExpansionFailed(f'"{options}" unrecognized after "${{quote_{kind}"')
@@ -28,37 +28,37 @@ def _quote_for_lookup(text: str, name: str) -> str:
 
 
 @operator("quote_local_part")
-def quote_local_part(_scope: Scope, text: str, _argument: str) -> str:
+def quote_local_part(_scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.quote_local_part(text)
 
 
 @operator("rxquote")
-def rxquote(_scope: Scope, text: str, _argument: str) -> str:
+def rxquote(_scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.quote_regex(text)
 
 
 @operator("escape", pure=False)
-def escape(scope: Scope, text: str, _argument: str) -> str:
+def escape(scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.printing(text, top_bit_prints=scope.site.options.print_topbitchars)
 
 
 @operator("escape8bit")
-def escape8bit(_scope: Scope, text: str, _argument: str) -> str:
+def escape8bit(_scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.escape_8bit(text)
 
 
 @operator("hexquote")
-def hexquote(_scope: Scope, text: str, _argument: str) -> str:
+def hexquote(_scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.hexquote(text)
 
 
 @operator("xtextd")
-def xtextd(_scope: Scope, text: str, _argument: str) -> str:
+def xtextd(_scope: Scope, text: str, _argument: str | None) -> str:
     return quoting.decode_plus_hex(text)
 
 
 @operator("base64", "str2b64")
-def base64(_scope: Scope, text: str, _argument: str) -> str:
+def base64(_scope: Scope, text: str, _argument: str | None) -> str:
     from mta.expand.operators.digests import certificate_der
 
     der = certificate_der(text)
@@ -66,7 +66,7 @@ def base64(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("base64d")
-def base64d(_scope: Scope, text: str, _argument: str) -> str:
+def base64d(_scope: Scope, text: str, _argument: str | None) -> str:
     decoded = encodings.decode_base64(text, white_space=True)
     if decoded is None:
         raise ExpansionFailed(f'string "{text}" is not well-formed for "base64d" operator')
@@ -74,7 +74,7 @@ def base64d(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("hex2b64")
-def hex2b64(_scope: Scope, text: str, _argument: str) -> str:
+def hex2b64(_scope: Scope, text: str, _argument: str | None) -> str:
     if not encodings.is_hex(text):
         raise ExpansionFailed(f'"{text}" is not a hex string')
     if len(text) % 2:
@@ -83,22 +83,22 @@ def hex2b64(_scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("utf8clean")
-def utf8clean(_scope: Scope, text: str, _argument: str) -> str:
+def utf8clean(_scope: Scope, text: str, _argument: str | None) -> str:
     return encodings.clean_utf8(text)
 
 
 @operator("from_utf8")
-def from_utf8(_scope: Scope, text: str, _argument: str) -> str:
+def from_utf8(_scope: Scope, text: str, _argument: str | None) -> str:
     return encodings.utf8_to_latin1(text)
 
 
 @operator("rfc2047", pure=False)
-def rfc2047(scope: Scope, text: str, _argument: str) -> str:
+def rfc2047(scope: Scope, text: str, _argument: str | None) -> str:
     return encodings.encode_rfc2047(text, scope.site.options.headers_charset or "UTF-8")
 
 
 @operator("rfc2047d", pure=False)
-def rfc2047d(scope: Scope, text: str, _argument: str) -> str:
+def rfc2047d(scope: Scope, text: str, _argument: str | None) -> str:
     options = scope.site.options
     decoded = encodings.decode_rfc2047(text, options.headers_charset or "", check_lengths=options.check_rfc2047_length)
     if decoded.error:
@@ -107,7 +107,7 @@ def rfc2047d(scope: Scope, text: str, _argument: str) -> str:
 
 
 @operator("headerwrap")
-def headerwrap(_scope: Scope, text: str, argument: str) -> str:
+def headerwrap(_scope: Scope, text: str, argument: str | None) -> str:
     """Folded at white space before ``headerwrap_COLUMNS_LIMIT``; cut at the limit (80 and 998)."""
     columns, limit = 80, 998
     parts = argument.split("_") if argument else []
@@ -146,20 +146,20 @@ def _converted(result: encodings.Converted, source: str, target: str) -> str:
 
 
 @operator("utf8_domain_to_alabel")
-def utf8_domain_to_alabel(_scope: Scope, text: str, _argument: str) -> str:
+def utf8_domain_to_alabel(_scope: Scope, text: str, _argument: str | None) -> str:
     return _converted(encodings.domain_to_alabel(text), "utf8", "alabel")
 
 
 @operator("utf8_domain_from_alabel")
-def utf8_domain_from_alabel(_scope: Scope, text: str, _argument: str) -> str:
+def utf8_domain_from_alabel(_scope: Scope, text: str, _argument: str | None) -> str:
     return _converted(encodings.domain_from_alabel(text), "alabel", "utf8")
 
 
 @operator("utf8_localpart_to_alabel")
-def utf8_localpart_to_alabel(_scope: Scope, text: str, _argument: str) -> str:
+def utf8_localpart_to_alabel(_scope: Scope, text: str, _argument: str | None) -> str:
     return _converted(encodings.localpart_to_alabel(text), "utf8", "alabel")
 
 
 @operator("utf8_localpart_from_alabel")
-def utf8_localpart_from_alabel(_scope: Scope, text: str, _argument: str) -> str:
+def utf8_localpart_from_alabel(_scope: Scope, text: str, _argument: str | None) -> str:
     return _converted(encodings.localpart_from_alabel(text), "alabel", "utf8")
