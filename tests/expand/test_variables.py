@@ -387,7 +387,7 @@ def test_the_recipient_and_its_ancestors() -> None:
     top = Recipient("Pre-Top-x@First.test", "Top", "first.test", prefix="Pre-", suffix="-x")
     middle = Recipient("mid@second.test", "mid", "second.test", parent=top)
     scope.recipient = Recipient("low@third.test", "low", "third.test", parent=middle, address_data="ad")
-    scope.recipient.set_vars["r_name"] = "set"
+    scope.recipient.set_vars["name"] = "set"
     names = "local_part domain parent_local_part parent_domain original_local_part original_domain address_data r_name"
     assert [read(scope, name) for name in names.split()] == [
         "low", "third.test", "mid", "second.test", "Pre-Top-x", "first.test", "ad", "set",
