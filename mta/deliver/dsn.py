@@ -22,10 +22,13 @@ from mta.scope.scope import Scope
 from mta.spool.locked import Locked
 from mta.text.ascii import strip, to_bytes
 from mta.text.lists import split_list
+from mta.text.quoting import decode_xtext
 
 MAX_REFERENCES = 12
 _BUFFER = 8192
 MAX_TEMPLATE = 1 << 20
+_LIMITED = "X-Exim-DSN-Information: Due to administrative limits only headers are returned\n"
+_HEADERS_NOT_FULL = -1  # RET=FULL was asked for and our own limits say otherwise
 
 
 @dataclass(slots=True)
@@ -94,7 +97,7 @@ def compose_warning(
     headers = [*_reply_to(runtime), "Auto-Submitted: auto-replied", *_from_to(made, ", ".join(to))]
     headers += [*_references(message), *_mime(made)]
     headers += _header_item(items[0]) or [f"Subject: Warning: message {message.id} delayed {delay}"]
-    body = items[1] or _warning_intro(runtime, message, to, delay)
+    body = items[1] or _warning_intro(runtime, message, to, delay, len(outcomes))
     body += "\n" + "".join(f"  {text.address_information(one.recipient)}\n{text.delay_reason(one)}" for one in outcomes)
     body += "\n" + (items[2] or _WARNING_END) + "\n"
     status = _status_head(made) + "".join("\n" + text.status_fields(one, "delayed") for one in outcomes)
@@ -107,14 +110,15 @@ def compose_success(runtime: Runtime, locked: Locked, outcomes: list[Outcome]) -
     to = locked.message.sender
     headers = [*_from_to(made, to)]
     headers.insert(1, "Auto-Submitted: auto-generated")
-    headers += ["Subject: Delivery Status Notification", *_mime(made)]
+    headers += ["Subject: Delivery Status Notification", *_references(locked.message), *_mime(made)]
     body = text.AUTOMATIC + " ----- The following addresses had successful delivery notifications -----\n"
     for one in outcomes:
         how = "relayed to non-DSN-aware mailer" if one.host is not None else 'relayed via non "Remote SMTP" router'
+        if one.host is not None and one.recipient.dsn_lasthop:
+            how = "relayed via non DSN router"
         body += f"<{text.shown_address(one.recipient)}> ({how})\n\n"
     status = _status_head(made) + "".join("\n" + text.status_fields(one, "delivered") for one in outcomes)
-    full = locked.message.dsn_ret == RET_FULL
-    return Generated([to], headers, _body(made, body, status, RET_FULL if full else RET_HDRS), parent=locked.id)
+    return Generated([to], headers, _body(made, body, status, RET_HDRS), parent=locked.id)
 
 
 def delay_text(seconds: float) -> str:
@@ -232,7 +236,7 @@ _WARNING_END = (
 )
 
 
-def _warning_intro(runtime: Runtime, message: Message, to: list[str], delay: str) -> str:
+def _warning_intro(runtime: Runtime, message: Message, to: list[str], delay: str, count: int) -> str:
     if to == [message.sender]:
         out = text.AUTOMATIC + "A message that you sent "
     else:
@@ -246,7 +250,8 @@ def _warning_intro(runtime: Runtime, message: Message, to: list[str], delay: str
         fields = message.headers.named(name)
         if fields:
             out += words + strip(fields[0].value) + "\n"
-    return out + "\nThe addresses to which the message has not yet been delivered are:\n"
+    words = "addresses" if count > 1 else "address"
+    return out + f"\nThe {words} to which the message has not yet been delivered {'are' if count > 1 else 'is'}:\n"
 
 
 def _pipe_output(outcomes: list[Outcome], intro: str) -> str:
@@ -265,9 +270,12 @@ def _pipe_output(outcomes: list[Outcome], intro: str) -> str:
 
 def _status_head(made: Report) -> str:
     out = f"Reporting-MTA: dns; {made.runtime.config.main.primary_hostname}\n"
-    if made.message.dsn_envid:
-        out += f"Original-Envelope-ID: {text.one_line(made.message.dsn_envid)}\n"
-    return out
+    if not made.message.dsn_envid:
+        return out
+    envid = decode_xtext(made.message.dsn_envid)  # RFC 3461 6.3 (a): as the sender had it
+    if envid is None or not envid.isascii() or not envid.isprintable():
+        return out + "X-Original-Envelope-ID: error decoding xtext formatted ENVID\n"
+    return out + f"Original-Envelope-ID: {envid}\n"
 
 
 def _returned(made: Report) -> int:
@@ -275,8 +283,8 @@ def _returned(made: Report) -> int:
     main, message = made.runtime.config.main, made.message
     if message.dsn_ret == RET_HDRS:
         return RET_HDRS
-    if not main.bounce_return_body and message.dsn_ret != RET_FULL:
-        return RET_HDRS
+    if not main.bounce_return_body:
+        return _HEADERS_NOT_FULL if message.dsn_ret == RET_FULL else RET_HDRS
     if not main.bounce_return_message and message.dsn_ret != RET_FULL:
         return 0
     return RET_FULL
@@ -296,16 +304,20 @@ def _body(made: Report, human: str, status: str, returned: int) -> Iterator[byte
 def _original(made: Report, returned: int) -> Iterator[bytes]:
     """The message itself, cut to bounce_return_size_limit and kept free of our boundary and overlong lines."""
     utf8 = made.message.smtputf8
-    note = ""
-    if returned == RET_FULL and _too_large(made):
+    note = behind = ""
+    if returned == _HEADERS_NOT_FULL or (returned == RET_FULL and _too_large(made)):
         returned = RET_HDRS
-        note = "X-Exim-DSN-Information: Due to administrative limits only headers are returned\n"
+        # Where Exim puts it: among the headers when all was asked for, else on the part.
+        if made.message.dsn_ret == RET_FULL:
+            behind = _LIMITED
+        else:
+            note = _LIMITED
     if returned == RET_FULL:
         kind = "message/global" if utf8 else "message/rfc822"
     else:
         kind = "message/global-headers" if utf8 else "text/rfc822-headers"
     head = f"--{made.boundary}\nContent-type: {kind}\n{note}\nReturn-path: <{made.message.sender}>\n"
-    yield to_bytes(head + made.message.headers.text() + "\n")
+    yield to_bytes(head + made.message.headers.text() + behind + "\n")
     if returned == RET_FULL:
         with made.locked.open_body() as body:
             yield from _pieces(body)

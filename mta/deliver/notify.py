@@ -75,6 +75,7 @@ def _ignored(runtime: Runtime, locked: Locked, books: Settler, outcome: Outcome,
     recipient, message = outcome.recipient, locked.message
     top = recipient.top
     if top.notify and not top.notify & NOTIFY_FAILURE:
+        books.log_line(f"{recipient.address}: error ignored: RFC 3461 DSN, failure notify not requested")
         return True
     if not to:
         too_old = not message.sender and (

@@ -136,6 +136,8 @@ def _accept(
     """Into the plan, unless it was delivered before or another address leads to the same place."""
     key = unique_of(recipient)
     if key in locked.message.delivered:
+        if recipient.redirected:
+            books.told.add(unique_of(recipient.top))
         books.bounced([Outcome(recipient, Status.DELIVERED)])
         return
     if key in seen:

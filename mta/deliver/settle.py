@@ -41,6 +41,7 @@ class Settler:
     timed_out: list[Outcome] = field(default_factory=list)  # to fail at the end
     deferred: list[Outcome] = field(default_factory=list)
     freeze: str = ""  # why the message is to be frozen
+    told: set[str] = field(default_factory=set)  # redirected addresses whose sender has had the success notice
     teller: Teller = field(init=False)
     quiet: set[int] = field(default_factory=set)  # id() of recipients with disable_logging
 
@@ -101,8 +102,16 @@ class Settler:
         return now - message.received_time
 
     def _note_success(self, outcome: Outcome) -> None:
-        if outcome.recipient.top.notify & NOTIFY_SUCCESS and not outcome.dsn_aware:
-            self.delivered.append(outcome)
+        recipient, top = outcome.recipient, outcome.recipient.top
+        if not top.notify & NOTIFY_SUCCESS:
+            return
+        if not recipient.redirected:
+            if not outcome.dsn_aware:
+                self.delivered.append(outcome)
+        elif unique_of(top) not in self.told:
+            # Redirection ends what the sender asked for (manual chapter 22): one notice, for the address as it came.
+            self.told.add(unique_of(top))
+            self.delivered.append(Outcome(top, Status.DELIVERED))
 
     def _unsuccessful(self, outcome: Outcome, return_path: str) -> None:
         if outcome.status == Status.DEFERRED:
@@ -165,6 +174,7 @@ class Settler:
     def discard(self, recipient: Recipient, what: str = ":blackhole:") -> None:
         """Nothing is to be delivered for it (manual section 53.8)."""
         self.log_line(lines.discarded(recipient, what))
+        self._note_success(Outcome(recipient, Status.DELIVERED))
         self._journal([recipient])
 
     def bounced(self, outcomes: list[Outcome]) -> None:

@@ -12,7 +12,7 @@ from mta.mail.authentication import DkimResult
 from mta.mail.headers import Headers
 
 # DSN NOTIFY flags (RFC 3461 4.1), with the values that Exim writes into -H.
-NOTIFY_SUCCESS, NOTIFY_FAILURE, NOTIFY_DELAY, NOTIFY_NEVER = 0x01, 0x02, 0x04, 0x08
+NOTIFY_NEVER, NOTIFY_SUCCESS, NOTIFY_FAILURE, NOTIFY_DELAY = 0x02, 0x04, 0x08, 0x10
 RET_FULL, RET_HDRS = 1, 2
 
 

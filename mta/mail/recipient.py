@@ -87,6 +87,7 @@ class Recipient:
     hide_child: bool = False
     allow_expand: bool = False
     dsn_lasthop: bool = False
+    redirected: bool = False  # an address in between was redirected: NOTIFY and ORCPT of the top go no further
     notify: int = 0
     orcpt: str = ""
     verified: bool = False

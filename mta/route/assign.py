@@ -213,7 +213,8 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
         user = users.account(scope.site.options, text)
         if user is None and not text.isdigit():
             raise _Told(
-                f'Failed to find user "{text}" from expanded string "{options.user.source}" for the {router.name} router'
+                f'Failed to find user "{text}" from expanded string "{options.user.source}" '
+                f"for the {router.name} router"
             )
         recipient.user = user.name if user is not None else ""
         recipient.uid = user.uid if user is not None else int(text)
@@ -224,7 +225,8 @@ def _ids(router: Router, recipient: Recipient, scope: Scope) -> None:
         gid = users.group(scope.site.options, text)
         if gid is None:
             raise _Told(
-                f'Failed to find group "{text}" from expanded string "{options.group.source}" for the {router.name} router'
+                f'Failed to find group "{text}" from expanded string "{options.group.source}" '
+                f"for the {router.name} router"
             )
         recipient.gid = gid
     recipient.initgroups = options.initgroups

@@ -167,6 +167,7 @@ def _unseen_clone(routers: list[Router], recipient: Recipient) -> Recipient | No
     clone = make_recipient(recipient.address, parent=recipient.parent)
     clone.address_data, clone.set_vars = recipient.address_data, dict(recipient.set_vars)
     clone.errors_to = recipient.top.errors_to
+    clone.redirected = recipient.redirected
     clone.notify, clone.orcpt, clone.tainted = recipient.notify, recipient.orcpt, recipient.tainted
     clone.start_router = names[position]
     return clone
@@ -288,6 +289,8 @@ def _unrouteable(last: Router | None, scope: Scope, message: str) -> Failed:
 
 
 def _place_children(routers: list[Router], router: Router, recipient: Recipient, answer: Redirected) -> None:
+    for child in answer.children:
+        child.redirected, child.notify, child.orcpt = True, 0, ""
     recipient.router = router.name
     start = router.options.redirect_router or ""
     for child in answer.children:

@@ -8,7 +8,7 @@ import pytest
 
 from mta.deliver.dsn import delay_text
 from mta.deliver.dsn_text import wrapped
-from mta.mail.message import EnvelopeRecipient
+from mta.mail.message import NOTIFY_NEVER, NOTIFY_SUCCESS, EnvelopeRecipient
 from tests.deliver.world import World
 from tests.fakes.smtp_server import Script, ScriptedServer
 
@@ -177,7 +177,7 @@ def test_a_warning(tmp_path: Path) -> None:
         "recipients after more than 60 minutes on the queue on host.test.\n\n"
         f"The message identifier is:     {message_id}\n"
         "The subject of the message is: hi there\n\n"
-        "The addresses to which the message has not yet been delivered are:\n\n"
+        "The address to which the message has not yet been delivered is:\n\n"
         "  later@alias.test\n    Delay reason: not now\n\n"
         "No action is required on your part. Delivery attempts will continue for\n"
     )
@@ -207,7 +207,7 @@ def test_success_notices(tmp_path: Path) -> None:
         locked = world.runtime.spool.lock(message_id)
         assert locked is not None
         for recipient in locked.message.recipients:
-            recipient.notify = 1
+            recipient.notify = NOTIFY_SUCCESS
         locked.message.recipients[0].orcpt = "rfc822;orig@x.test"
         locked.save()
         locked.release()
@@ -223,7 +223,7 @@ def test_success_notices(tmp_path: Path) -> None:
         '<x@host.test> (relayed via non "Remote SMTP" router)\n\n<a@rem.test> (relayed to non-DSN-aware mailer)\n'
         in text
     )
-    assert "Original-Envelope-ID: en+20v\n" in text
+    assert "Original-Envelope-ID: en v\n" in text
     assert (
         "Original-Recipient: rfc822;orig@x.test\nAction: delivered\nFinal-Recipient: rfc822;a@rem.test\n"
         "Status: 2.0.0\nRemote-MTA: dns; 127.0.0.2\nDiagnostic-Code: smtp; 250 Ok\n" in text
@@ -235,7 +235,7 @@ def test_notify_never_is_kept(tmp_path: Path) -> None:
     message_id = world.put("gone@alias.test")
     locked = world.runtime.spool.lock(message_id)
     assert locked is not None
-    locked.message.recipients[0].notify = 8
+    locked.message.recipients[0].notify = NOTIFY_NEVER
     locked.save()
     locked.release()
     world.deliver(message_id)

@@ -28,7 +28,7 @@ CASES = [
     (["later@alias.test"], "* * F,9d,15m", {"sender": ""}, "-M"),
     (["a@rem.test", "b@dead.test"], "* * F,9d,15m", {"frozen": True, "frozen_at": 5.0}, "-M"),
     (["a@rem.test", "b@dead.test"], "* * F,9d,15m", {}, "-Mg"),
-    (["gone@alias.test"], "* * F,9d,15m", {"dsn_envid": "e+20v", "dsn_ret": 2}, "-M"),
+    (["gone@alias.test"], "* * F,9d,15m", {"dsn_envid": "ev", "dsn_ret": 2}, "-M"),
 ]
 OPTIONS = {
     "-M": DeliverOptions(forced=True, thaw=True),

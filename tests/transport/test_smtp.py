@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mta.mail.host import Host
+from mta.mail.message import NOTIFY_FAILURE, NOTIFY_SUCCESS
 from mta.mail.outcome import Outcome, Status
 from mta.scope.scope import Scope
 from mta.transport.outcomes import host_error_text
@@ -288,7 +289,7 @@ def test_addresses_cannot_end_a_command(scope: Scope) -> None:
 def test_dsn_parameters_go_along(scope: Scope) -> None:
     batch = make_batch("a@r.ex", hosts=[Host(ADDRESS, ADDRESS)])
     batch.message.dsn_ret, batch.message.dsn_envid, batch.message.body_8bit = 2, "xyz", 8
-    batch.recipients[0].notify, batch.recipients[0].orcpt = 3, "rfc822;o@x"
+    batch.recipients[0].notify, batch.recipients[0].orcpt = NOTIFY_SUCCESS | NOTIFY_FAILURE, "rfc822;o@x"
     with ScriptedServer(Script(extensions=("DSN", "8BITMIME"))) as server:
         transport = make_transport("smtp", port=str(server.port))
         (outcome,) = transport.driver.deliver(transport, batch, scope)

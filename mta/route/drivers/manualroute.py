@@ -175,7 +175,11 @@ class ManualRoute:
         addresses, secure = find_secure(item.name, scope, wanted)
         hosts, some = expand_hosts(router, scope, Host(item.name, port=item.port, dnssec=secure), addresses)
         # an address in place of a name that is to be ignored counts as a host that does not exist
-        return heed_dnssec(router, scope, item.name, hosts), some, bool(addresses) and not (some and not hosts and is_ip(item.name))
+        return (
+            heed_dnssec(router, scope, item.name, hosts),
+            some,
+            bool(addresses) and not (some and not hosts and is_ip(item.name)),
+        )
 
     def _not_found(self, router: Router, scope: Scope, item: HostItem) -> Answer | None:
         text = f'lookup of host "{item.name}" failed in {router.name} router'

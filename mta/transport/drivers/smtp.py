@@ -67,6 +67,7 @@ class Smtp:
     hosts_require_ocsp: HostList | None = option("host_list")
     hosts_require_tls: HostList | None = option("host_list")
     hosts_try_auth: HostList | None = option("host_list")
+    hosts_try_prdr: HostList | None = option("host_list", "*")
     hosts_try_chunking: HostList | None = option("host_list", "*")
     hosts_try_dane: HostList | None = option("host_list", "*")
     hosts_try_mta_sts: HostList | None = option("host_list")

@@ -38,6 +38,7 @@ class Letter:
     affixes: bool = False
     ignore_quota: bool = False
     auth: str | None = None
+    prdr: bool = False  # ask for an answer to the data for each recipient
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Answers:
     responses: dict[int, str] = field(default_factory=dict)
     host_trouble: Trouble | None = None  # ended the session: of the host or of the message
     chunked: bool = False
+    prdr: bool = False  # each recipient had an answer of its own
     pipelined: bool = False
     sent: int = 0
 
@@ -115,14 +117,16 @@ class _Talk:
     def _commands(self) -> tuple[bytes, list[bytes]]:
         letter, extensions = self.letter, self.connection.extensions
         message = letter.message
+        tell_any = not all(recipient.dsn_lasthop for recipient in letter.recipients)
         mail = mail_command(
             one_line(letter.return_path),
             extensions,
             size=letter.size,
             body=8 if message.body_8bit == 8 else 0,
             auth=None,
-            ret=message.dsn_ret,
-            envid=one_line(message.dsn_envid),
+            ret=message.dsn_ret if tell_any else 0,
+            envid=one_line(message.dsn_envid) if tell_any else "",
+            prdr=letter.prdr,
             smtputf8=message.smtputf8,
         )
         if letter.auth is not None:
@@ -162,7 +166,7 @@ class _Talk:
         self.stage = "rcpt"
         for index, line in enumerate(rcpts):
             self.at = index
-            what = _shown(line, "")
+            what = _shown_rcpt(line)
             reply = self._reply(letter.command_timeout, what, closed=f"pipelined {what}")
             if mailed:
                 self._rcpt_answer(index, reply, what)
@@ -216,7 +220,7 @@ class _Talk:
         self.stage = "rcpt"
         for index, line in enumerate(rcpts):
             self.at = index
-            what = _shown(line, "")
+            what = _shown_rcpt(line)
             connection.send(line, letter.command_timeout, what)
             self._rcpt_answer(index, self._reply(letter.command_timeout, what), what)
         if not self.accepted:
@@ -297,9 +301,32 @@ class _Talk:
         self._message_refused(reply, "BDAT")
         return False
 
+    def _each_answer(self, what: str) -> None:
+        """PRDR: an answer for each recipient that was accepted, and one for all that overrides those that are good."""
+        self.answers.prdr = True
+        good: dict[int, str] = {}
+        for index in self.accepted:
+            reply = self._reply(self.letter.final_timeout, what)
+            if reply.code // 100 == 2:
+                good[index] = reply_text(reply)
+                continue
+            trouble = from_reply(reply, "", reach=Reach.RECIPIENT)
+            trouble.message = f"PRDR error after DATA: {reply_text(reply)}"
+            self.answers.troubles[index] = trouble
+        reply = self._reply(self.letter.final_timeout, what)
+        if reply.code // 100 != 2:
+            self._message_refused(reply, what)
+            return
+        self.connection.dirty = False
+        for index, text in good.items():
+            self.answers.responses[index] = f"{text}\\n{reply_text(reply)}"  # parted as Exim logs it
+
     def _end_answers(self, reply: Reply, what: str) -> None:
-        """The answer to the data: one, or with LMTP one for each recipient that was accepted."""
+        """The answer to the data: one, or with LMTP and PRDR one for each recipient that was accepted."""
         self.connection.messages += 1
+        if self.letter.prdr and reply.code == 353:
+            self._each_answer(what)
+            return
         if not self.letter.lmtp:
             if reply.code // 100 != 2:
                 self._message_refused(reply, what)
@@ -352,3 +379,11 @@ def _rest(first: bytes, second: bytes | None, pieces: Iterator[bytes]) -> Iterat
 
 def _shown(command: bytes, prefix: str) -> str:
     return prefix + command[:-2].decode("latin-1")
+
+
+def _shown_rcpt(command: bytes) -> str:
+    """RCPT without its parameters: nobody's NOTIFY or ORCPT belongs into a log or a bounce."""
+    text = command[:-2].decode("latin-1")
+    for word in (" NOTIFY=", " ORCPT=", " IGNOREQUOTA"):
+        text = text.partition(f">{word}")[0] + (">" if f">{word}" in text else "")
+    return text

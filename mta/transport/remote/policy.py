@@ -225,7 +225,13 @@ class Run:
             self.transport.options.rcpt_include_affixes,
             driver.lmtp_ignore_quota and driver.protocol == "lmtp",
             self._auth(connection),
+            self._wants_prdr(connection, recipients),
         )
+
+    def _wants_prdr(self, connection: Connection, recipients: list[Recipient]) -> bool:
+        if len(recipients) < 2 or "PRDR" not in connection.extensions or self.driver.protocol == "lmtp":
+            return False
+        return session.matches(self.driver.hosts_try_prdr, self.scope, connection.host)
 
     def _auth(self, connection: Connection) -> str | None:
         option = self.driver.authenticated_sender
@@ -328,7 +334,7 @@ class Run:
         outcome.chunking, outcome.pipelining = answers.chunked, False
         outcome.dsn_aware = "DSN" in connection.extensions and not recipient.dsn_lasthop
         outcome.bytes_sent = answers.sent
-        outcome.continued = continued
+        outcome.continued, outcome.prdr = continued, answers.prdr
         return outcome
 
     def _keys(self, host: Host, port: int, interface: str) -> Keys:
