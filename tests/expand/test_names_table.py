@@ -79,6 +79,55 @@ REASONS: dict[str, dict[str, str]] = {
     },
 }
 
+# The forms of list items (manual 10.1 to 10.22), and what a case in the tables of tests/match looks like.
+LIST_FORMS = {
+    "a name": r"^domain\|[^|]*\|a\.b\t",
+    "an expansion (10.1)": r"\+exp",
+    "a forced failure (10.1)": r"\+ff",
+    "! (10.2)": r"\|!",
+    "! last, an implicit * (10.2)": r"\|x:!q\t",
+    "a file (10.3)": r"\|DIR/domains",
+    "a negated file (10.3)": r"\|!DIR/",
+    "another separator": r"\|<;",
+    "a named list (10.6)": r"\|\+dom\t",
+    "a negated named list (10.6)": r"\|!\+dom\t",
+    "@ (10.9)": r"\|@\t",
+    "@[] (10.9)": r"@\[\]",
+    "@mx_any (10.9)": r"@mx_any",
+    "* and an end (10.9)": r"\|\*key",
+    "^ a regular expression (10.9)": r"\|\^a",
+    "a single-key lookup (10.9)": r"\|lsearch;",
+    "a query-style lookup (10.9)": r"\|passwd;",
+    "partial- (9.7)": r"\|partial-lsearch;",
+    "partial2- (9.7)": r"\|partial2-lsearch;",
+    "partial(.) (9.7)": r"\|partial\(\.\)lsearch;",
+    "a default * (9.6)": r"lsearch\*;",
+    "a default *@ (9.6)": r"lsearch\*@;",
+    "an address (10.12)": r"^ip\|[^|]*\|10\.1\.2\.3\t",
+    "a network (10.12)": r"^ip\|[^|]*\|10\.[0-9.]*/",
+    "a network of IPv6 (10.12)": r"^ip\|2001[^|]*\|[^|]*/",
+    "net- (10.13)": r"\|net-",
+    "net24- (10.13)": r"\|net24-",
+    "net32- of IPv6 (10.13)": r"^ip\|2001[^|]*\|net32-",
+    "iplsearch (9.3)": r"iplsearch;",
+    "a host name (10.14)": r"\|host\.ex\t",
+    "a wild host name (10.14)": r"\|\*\.ex\t",
+    "a host name's lookup (10.18)": r"^[0-9.]*\|lsearch",
+    "+include_unknown (10.15)": r"\+include_unknown",
+    "+ignore_unknown (10.15)": r"\+ignore_unknown",
+    "+include_defer (10.17)": r"\+include_defer",
+    "+ignore_defer (10.17)": r"\+ignore_defer",
+    "an empty item: the null sender (10.20)": r"^address\|\|",
+    "local@domain (10.20)": r"^address\|[^|]*\|a@b",
+    "*@+list (10.20)": r"\|\*@\+dom",
+    "local@lookup (10.20)": r"\|user@lsearch;",
+    "@@lookup with > chains (10.20)": r"@@lsearch;DIR/atat",
+    "a domain alone (10.20)": r"^address\|a@b\|b\t",
+    "a regular expression of addresses (10.20)": r"^address\|[^|]*\|\\N\^",
+    "+caseful of addresses (10.21)": r"^address\|[^|]*\|\+caseful",
+    "+caseful of local parts (10.22)": r"^local_part\|[^|]*\|\+caseful",
+}
+
 
 class Row(NamedTuple):
     kind: str
@@ -272,6 +321,12 @@ def test_tests_named_in_reasons_exist() -> None:
         if word.startswith("tests/") or word.endswith(".py"):
             path = TESTS.parent / word.rstrip(",") if word.startswith("tests/") else TESTS / "expand" / word
             assert path.exists(), word
+
+
+@pytest.mark.parametrize("form", LIST_FORMS)
+def test_every_form_of_lists_has_a_case(form: str) -> None:
+    tables = "\n".join((TESTS / f"match/{name}.txt").read_text("latin-1") for name in ("cases", "host_cases"))
+    assert _has(LIST_FORMS[form], tables)
 
 
 def count_cases() -> dict[str, int]:

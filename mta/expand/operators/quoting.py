@@ -21,7 +21,10 @@ def _quote_for_lookup(text: str, name: str) -> str:
     found = lookups.get(kind)
     if found is None:
         raise ExpansionFailed(f'unknown lookup type "{kind}"')
-    quoted = text if found.quote is None else found.quote(text, options or None)
+    if found.quote is None:
+        quoted = None if options else text
+    else:
+        quoted = found.quote(text, options or None)
     if quoted is None:
         raise ExpansionFailed(f'"{options}" unrecognized after "${{quote_{kind}"')
     return quoted
