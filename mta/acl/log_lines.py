@@ -42,4 +42,4 @@ def with_id(scope: Scope, text: str) -> str:
 def main_line(scope: Scope, text: str) -> None:
     """Write ``text`` to the main log after the peer's fields."""
     fields = peer_fields(scope)
-    scope.services.log_main(f"{fields} {text}" if fields else text)
+    scope.services.log_main(with_id(scope, f"{fields} {text}" if fields else text))

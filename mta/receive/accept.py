@@ -315,7 +315,7 @@ def log_received(
         subject=subject,
         dkim_domain=signed_by(message),
         arc_passed=message.authentication.get("arc_state") == "pass",
-        fake_reject=bool(message.fake_response),
+        fake_reject=message.fake_response == "reject",
         chunking=chunking,
         pipelining="L" if scope.peer.acl_memory.get("pipelined") else "",
     )

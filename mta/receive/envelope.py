@@ -6,7 +6,7 @@ import os
 import time
 
 from mta.errors import Deferred, ExpansionFailed
-from mta.mail.address import Address, AddressError, parse_address, qualify
+from mta.mail.address import Address, AddressError, parse_address, qualify, unquote_local_part
 from mta.mail.message import EnvelopeRecipient, Message
 from mta.mail.recipient import Recipient
 from mta.mail.verdict import Ruling
@@ -74,7 +74,7 @@ def mail(session: Session, command: Command) -> None:
 
 def _fill(session: Session, message: Message, parameters: MailParameters, sender: str) -> None:
     message.sender = Tainted(sender)
-    message.message_size = max(parameters.size, 0)
+    message.message_size = parameters.size
     message.body_8bit = parameters.body
     message.prdr_requested = parameters.prdr
     message.smtputf8 = parameters.smtputf8
@@ -140,6 +140,7 @@ def rcpt(session: Session, command: Command) -> None:
     if not command.argument:
         message.rcpt_fail_count += 1
         return session.syntax_error(501, "RCPT must have an address operand", command.line)
+    message.rcpt_count += 1
     parameters = parse_rcpt(command.argument, Offered(protocol.esmtp, protocol.offer.dsn))
     if isinstance(parameters, str):
         message.rcpt_fail_count += 1
@@ -161,7 +162,6 @@ def rcpt(session: Session, command: Command) -> None:
             protocol.rcpt_refused(f"501 {text}")
             return session.syntax_error(501, text, command.line)
         address = qualify(address, options.qualify_recipient or options.qualify_domain or options.primary_hostname)
-    message.rcpt_count += 1
     slow_down(session, "smtp_ratelimit_rcpt", message.rcpt_count)
     if 0 < options.recipients_max < message.rcpt_count:
         return _too_many(session)
@@ -222,6 +222,7 @@ def _rule_rcpt(session: Session, message: Message, recipient: EnvelopeRecipient)
 def under_way(address: str) -> Recipient:
     """What $local_part and $domain are while an address of the envelope is considered."""
     local_part, _, domain = address.rpartition("@")
+    local_part = unquote_local_part(local_part)  # "root"@x and root@x are one mailbox
     return Recipient(address, Tainted(lower(local_part)), Tainted(lower(domain)), cc_local_part=Tainted(local_part))
 
 

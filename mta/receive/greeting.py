@@ -101,9 +101,7 @@ def helo(session: Session, command: Command) -> None:
             return session.syntax_error(501, text, command.line, last_words=False)
         name = command.argument
     peer.helo_name = Tainted(name)
-    peer.esmtp = esmtp
     peer.helo_verified = peer.helo_verify_failed = False
-    set_protocol(session)
     if not _verified(session, command):
         return None
     if session.scope.trace is not None and options.helo_lookup_domains is not None:
@@ -120,6 +118,8 @@ def helo(session: Session, command: Command) -> None:
         custom = _one_line(session, verdict.user_message)
     else:
         custom = ""
+    peer.esmtp = esmtp
+    set_protocol(session)
     session.new_message()
     session.per_connection = per_connection_limit(session)
     offer = offer_of(session) if esmtp else Offer()

@@ -64,12 +64,16 @@ class _TestLog:
 
     selectors: frozenset[str]
     tell: Callable[[str], None]
+    last: str = ""
 
     def main(self, line: str, message_id: str = "") -> None:
+        self.last = line
         self.tell(f"LOG: {message_id + ' ' if message_id else ''}{line}")
 
     def reject(self, line: str, message_id: str = "", headers: str = "") -> None:
-        """The main log's line has been shown already."""
+        """Shown when it is not what the main log was given a moment ago."""
+        if line != self.last:
+            self.main(line, message_id)
 
     def panic(self, line: str, message_id: str = "") -> None:
         self.main(line, message_id)
@@ -114,7 +118,8 @@ def run(runtime: Runtime, address: str, input_fd: int, output_fd: int, tell: Cal
 
     def trace(selector: str, line: str) -> None:
         if selector in SHOWN:
-            tell(f">>> {line}")
+            for one in line.split("\n"):
+                tell(f">>> {one}")
         elif debug is not None:
             debug(selector, line)
 

@@ -40,7 +40,7 @@ def _parse(session: Session, command: Command) -> str | None:
         command.argument, allow_domain_literals=options.allow_domain_literals, allow_utf8=options.allow_utf8_domains
     )
     if isinstance(parsed, AddressError):
-        session.say(501, f"{command.argument + ': ' if command.argument else ''}{parsed.message}")
+        session.say(501, parsed.message)
         return None
     if parsed.domain:
         return parsed.text

@@ -68,10 +68,10 @@ def refuse(session: Session, point: str, verdict: Verdict, what: str, *, headers
     else:
         found = Spoken(code, "", TRY_LATER if temporary else PROHIBITED, "")
     text = found.text
-    if verdict.details:
-        text = "\n".join([*verdict.details, text])
     if "no_multiline_responses" in session.peer.controls:
-        text = text.replace("\n", " ")
+        text = text.partition("\n")[0]
+    elif verdict.details:
+        text = "\n".join([*verdict.details, text])
     _log(session, point, verdict, temporary, what, shown, headers)
     return Reply(found.code, text, ruling is Ruling.DROP, found.extended)
 

@@ -182,7 +182,7 @@ def parse_rcpt(argument: str, offered: Offered) -> RcptParameters | str:
         if isinstance(taken, str):
             return taken
         if not taken:
-            if parameter.value is None and not rest.endswith('"'):
+            if parameter.value is None and '"' not in rest:
                 # Exim shows a word without a value this way in its error
                 found.address = f"{rest}={found.address[found.address.rfind(' ') + 1 :]}"
             break

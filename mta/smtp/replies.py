@@ -12,7 +12,7 @@ WRAP = 75  # columns, the code among them: Exim breaks longer lines of an ACL's 
 NARROW = 36  # the least column that it breaks at
 LONGEST = 510  # bytes of a reply line without CRLF (RFC 5321 4.5.3.1.5)
 _CODE = re.compile(r"(\d\d\d)[ \t\n](\d\.\d{1,4}\.\d{1,4}[ \t])?")
-_CONTROL = {code: " " for code in range(32) if code != 10} | {127: " "}
+_CONTROL = {code: " " for code in range(32) if code not in (9, 10)} | {127: " "}
 
 
 class Reply(NamedTuple):

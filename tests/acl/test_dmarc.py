@@ -144,8 +144,8 @@ def test_dmarc_10_log_line() -> None:
     made = receiving()
     made.run(ACCEPT_ALL, "data")
     assert made.main == [
-        "H=(x) [192.0.2.1] DMARC results: spf_domain=other.org dmarc_domain=example.com spf_align=no dkim_align=no"
-        " enforcement='Reject'"
+        "1abcde-000000-00 H=(x) [192.0.2.1] DMARC results: spf_domain=other.org dmarc_domain=example.com"
+        " spf_align=no dkim_align=no enforcement='Reject'"
     ]
     silent = receiving("nothing.org")
     silent.run(ACCEPT_ALL, "data")

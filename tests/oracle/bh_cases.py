@@ -605,6 +605,314 @@ noid:
     },
 )
 
+
+VARIABLES = Group(
+    "acl_smtp_connect = c\nacl_smtp_helo = h\nacl_smtp_mail = m\nacl_smtp_rcpt = r\nacl_smtp_predata = p\nacl_smtp_data = d\n"
+    "acl_smtp_vrfy = v\nacl_smtp_expn = v\nacl_smtp_etrn = v\nmessage_size_limit = 100K\nsmtp_active_hostname = act.test\n"
+    "domainlist loc = l.test : *.sub.test\nlocalpartlist lps = p : q*\nhostlist near = 192.0.2.0/24\naddresslist good = *@a.test\n",
+    r"""c:
+  warn set acl_c_conn = <$sender_host_address>
+  accept message = ${if eq{$sender_host_address}{192.0.2.1}{220 hello $acl_c_conn $smtp_active_hostname}}
+h:
+  warn set acl_c_helo = $sender_helo_name/$received_protocol
+  accept
+m:
+  warn set acl_m_size = $message_size
+  accept
+r:
+  deny local_parts = vars
+    message = $acl_c_conn $acl_c_helo $acl_m_size $sender_fullhost $sender_rcvhost
+  deny local_parts = cmd
+    message = $smtp_command|$smtp_command_argument|$smtp_command_history|$received_protocol
+  deny local_parts = counts
+    message = $rcpt_count $recipients_count $rcpt_defer_count $rcpt_fail_count
+  deny local_parts = +lps
+    domains = +loc
+    message = [$local_part_data] [$domain_data] [$local_part] [$domain]
+  deny local_parts = host
+    hosts = +near
+    message = [$host_data] $sender_host_name|$sender_ident|$sender_host_port
+  deny local_parts = sdr
+    senders = +good
+    message = [$sender_data] [$sender_address] [$sender_address_local_part] [$sender_address_domain]
+  deny local_parts = sdd
+    sender_domains = a.test : b.test
+    message = [$sender_address_data] $sender_address_domain
+  deny local_parts = case
+    message = ${local_part}|${domain}|$local_part_prefix|$local_part_suffix
+  deny local_parts = Caseful
+    message = caseless match $local_part
+  deny local_parts = unset
+    message = [$acl_m_unset] [$acl_c_unset] [$acl_m0]
+  deny local_parts = nested
+    message = ${acl{sub}{x}{y}} $acl_narg
+  deny local_parts = acond
+    condition = ${if acl{{sub}{1}}}
+    message = acl condition <$acl_arg1>
+  deny local_parts = macro
+    message = $primary_hostname $qualify_domain $qualify_recipient $smtp_active_hostname
+  deny local_parts = verify
+    message = $acl_verify_message|$sender_verify_failure|$recipient_verify_failure
+  deny local_parts = recip
+    message = $recipients
+  deny local_parts = tls
+    message = [$tls_in_cipher] [$tls_in_sni] [$tls_cipher] $sender_host_authenticated
+  deny local_parts = quoted
+    message = "a  quoted message\tand more"
+  deny local_parts = dollars
+    message = \$x \\ y
+  deny local_parts = pct
+    condition = ${if >{$rcpt_count}{2}}
+    message = too many
+  deny local_parts = cont
+    continue = ${lc:ABC}
+    set acl_m1 = ${uc:abc}
+    message = $acl_m1
+  deny local_parts = noml
+    control = no_multiline_responses
+    message = a\nb\nc
+  accept local_parts = subm
+    control = submission
+  accept local_parts = submd
+    control = submission/domain=z.test/sender_retain
+  accept local_parts = fixup
+    control = suppress_local_fixups
+  accept local_parts = fdefer
+    control = fakedefer/later maybe
+  accept local_parts = frej
+    control = fakereject
+  accept local_parts = notell
+    control = freeze/no_tell
+  accept local_parts = qonly
+    control = queue_only
+  deny local_parts = cful
+    control = caseful_local_part
+    message = $local_part
+  deny control = caseful_local_part
+    local_parts = MiXed
+    message = mixed $local_part
+  deny control = caselower_local_part
+    local_parts = mixed
+    message = lower $local_part
+  deny local_parts = targ
+    log_reject_target =
+    message = unlogged
+  deny local_parts = targm
+    log_reject_target = main
+    log_message = main only
+  deny local_parts = targr
+    log_reject_target = reject
+  deny local_parts = lognull
+    log_message = ${if eq{a}{b}{c}fail}
+    message = forced
+  deny local_parts = msgnull
+    message = ${if eq{a}{b}{c}fail}
+    log_message = said
+  deny local_parts = multilog
+    log_message = one\ntwo
+    message = one
+  warn local_parts = head
+    add_header = X-A: 1
+    add_header = :after_received:X-B: 2
+    add_header = :at_start:X-C: 3
+    add_header = :at_end:X-D: 4
+    add_header = X-A: 1
+    add_header = no colon here
+  warn local_parts = headm
+    add_header = ${if eq{a}{a}{X-E: 5\nX-F: 6\n}}
+  warn local_parts = rem
+    remove_header = X-In : Subject
+  warn local_parts = old
+    message = X-Old: warn adds this
+  require local_parts = ! nope
+    message = required not nope
+  require local_parts = ! nopel
+    log_message = only logged
+  discard local_parts = dis
+    message = 250 2.0.0 thrown
+  drop local_parts = dropper
+    message = 521 5.5.5 bye
+    log_message = dropped
+  defer local_parts = deferm
+    message = 452 4.2.2 full
+    log_message = quota
+  defer local_parts = deferw
+    message = 552 wrong class
+  accept
+sub:
+  accept message = sub says $acl_arg1 $acl_arg2 of $acl_narg
+p:
+  deny senders = predata@a.test
+    message = 503 no data from you
+  defer senders = predefer@a.test
+  drop senders = predrop@a.test
+    log_message = no
+  accept
+d:
+  deny condition = ${if def:h_x-show:}
+    message = $message_headers
+  deny condition = ${if def:h_x-body:}
+    message = $message_body|$message_body_size|$body_linecount|$body_zerocount|$max_received_linelength
+  deny condition = ${if def:h_x-heads:}
+    message = $h_from:|$rh_to:|$bh_subject:|$h_none:|$header_cc:|$lh_to:
+  deny condition = ${if def:h_x-vars:}
+    message = $recipients_count $rcpt_count $received_count $message_age $sender_address
+  warn condition = ${if def:h_x-add:}
+    add_header = X-Late: $recipients_count
+  deny condition = ${if def:h_x-add:}
+    message = $message_headers
+  warn condition = ${if def:h_x-warn:}
+    log_message = once
+    log_message = twice
+  accept
+v:
+  deny message = $smtp_command $smtp_command_argument
+    log_message = verify $smtp_command_argument
+""",
+    {
+        **{
+            f"rcpt-{word}": f"EHLO c\nMAIL FROM:<s@a.test> SIZE=123\nRCPT TO:<{word}@l.test>\nNOOP\nQUIT\n"
+            for word in [
+                "vars",
+                "cmd",
+                "counts",
+                "p",
+                "quux",
+                "host",
+                "sdr",
+                "sdd",
+                "case",
+                "CASEFUL",
+                "unset",
+                "nested",
+                "acond",
+                "macro",
+                "verify",
+                "recip",
+                "tls",
+                "quoted",
+                "dollars",
+                "pct",
+                "cont",
+                "noml",
+                "cful",
+                "MiXed",
+                "targ",
+                "targm",
+                "targr",
+                "lognull",
+                "msgnull",
+                "multilog",
+                "nope",
+                "nopel",
+                "dropper",
+                "deferm",
+                "deferw",
+                "dis",
+            ]
+        },
+        "helo-vars": "HELO c\nMAIL FROM:<s@a.test>\nRCPT TO:<vars@l.test>\nRCPT TO:<cmd@x.test>\nQUIT\n",
+        "counts": "EHLO c\nMAIL FROM:<s@a.test>\nRCPT TO:<ok@x.test>\nRCPT TO:<deferm@x>\nRCPT TO:<nope@x>\n"
+        "RCPT TO:<bad\nRCPT TO:<ok2@x>\nRCPT TO:<counts@x>\nRCPT TO:<pct@x>\nRCPT TO:<recip@x>\nQUIT\n",
+        "sub-domain": "EHLO c\nMAIL FROM:<s@b.test>\nRCPT TO:<q@a.sub.test>\nRCPT TO:<sdr@x>\nRCPT TO:<sdd@x>\nQUIT\n",
+        "null-sender": "EHLO c\nMAIL FROM:<>\nRCPT TO:<sdr@x>\nRCPT TO:<sdd@x>\nRCPT TO:<vars@x>\nQUIT\n",
+        "predata": "".join(
+            f"{'' if n else 'EHLO c' + chr(10)}MAIL FROM:<{who}@a.test>\nRCPT TO:<ok@x>\nDATA\nRSET\n"
+            for n, who in enumerate(["predata", "predefer", "predrop"])
+        ),
+        **{
+            f"data-{word}-{header.split(':')[0].lower()}": f"EHLO c\nMAIL FROM:<s@a.test>\nRCPT TO:<{word}@l.test>\nDATA\n"
+            f"{header}\nFrom: F <f@a.test>\nTo: t@b.test\nSubject: =?utf-8?q?s=C3=A4?=\nX-In: 1\n\nbody\nmore\n.\nQUIT\n"
+            for word, header in [
+                ("ok", "X-Show: 1"),
+                ("head", "X-Show: 1"),
+                ("headm", "X-Show: 1"),
+                ("rem", "X-Show: 1"),
+                ("old", "X-Show: 1"),
+                ("subm", "X-Show: 1"),
+                ("submd", "X-Show: 1"),
+                ("fixup", "X-Show: 1"),
+                ("ok", "X-Body: 1"),
+                ("ok", "X-Heads: 1"),
+                ("ok", "X-Vars: 1"),
+                ("ok", "X-Add: 1"),
+                ("head", "X-Add: 1"),
+                ("ok", "X-Warn: 1"),
+                ("fdefer", "X: 1"),
+                ("frej", "X: 1"),
+                ("notell", "X: 1"),
+                ("qonly", "X: 1"),
+                ("dis", "X: 1"),
+            ]
+        },
+        "two-messages": "EHLO c\nMAIL FROM:<s@a.test>\nRCPT TO:<head@x>\nRSET\nMAIL FROM:<s@a.test>\nRCPT TO:<ok@x>\nDATA\n"
+        "X-Show: 1\n\n.\nMAIL FROM:<s@a.test>\nRCPT TO:<cont@x>\nRCPT TO:<unset@x>\nQUIT\n",
+        "vrfy": "VRFY a b\nVRFY <x@y>\nEXPN list\nETRN #x\nEHLO c\nMAIL FROM:<a@b>\nVRFY q\nETRN y\nQUIT\n",
+    },
+)
+
+
+LISTS = Group(
+    "acl_smtp_rcpt = r\ndomainlist loc = a.test : *.b.test : !x.test\ndomainlist two = +loc : c.test\n"
+    "hostlist hs = 10.0.0.0/8 : 192.0.2.1\naddresslist ad = x@y.test : *@z.test : ^n[0-9]+@\nlocalpartlist lp = p : q\n",
+    r"""r:
+  warn domains = +loc
+    set acl_m_hits = $acl_m_hits loc
+  warn domains = +two
+    set acl_m_hits = $acl_m_hits two
+  warn domains = !+loc : d.test
+    set acl_m_hits = $acl_m_hits notloc
+  warn domains = a.test : b.test : ^c
+    set acl_m_hits = $acl_m_hits re
+  warn domains = !q.test : *
+    set acl_m_hits = $acl_m_hits notq
+  warn domains = <; a.test ; d.test
+    set acl_m_hits = $acl_m_hits semi
+  warn domains = @ : @[]
+    set acl_m_hits = $acl_m_hits self
+  warn domains = ${if eq{$local_part}{p}{*.test}{nothing}}
+    set acl_m_hits = $acl_m_hits exp
+  warn domains =
+    set acl_m_hits = $acl_m_hits empty
+  warn hosts = +hs
+    set acl_m_hits = $acl_m_hits hs
+  warn hosts = 1.2.3.4 : !192.0.2.1 : *
+    set acl_m_hits = $acl_m_hits nothost
+  warn hosts = <; 192.0.2.0/25 ; ::1
+    set acl_m_hits = $acl_m_hits net
+  warn hosts = <; 192.0.2.128/25 ; 2001:db8::/32
+    set acl_m_hits = $acl_m_hits net2
+  warn senders = +ad
+    set acl_m_hits = $acl_m_hits ad
+  warn senders = : s@*
+    set acl_m_hits = $acl_m_hits null
+  warn senders = *@*.b.test
+    set acl_m_hits = $acl_m_hits sub
+  warn senders = ! *@z.test
+    set acl_m_hits = $acl_m_hits notz
+  warn local_parts = +lp
+    set acl_m_hits = $acl_m_hits lp
+  warn local_parts = ^p : q* : *z
+    set acl_m_hits = $acl_m_hits lpre
+  warn recipients = p@a.test : *@c.test
+    set acl_m_hits = $acl_m_hits rc
+  warn sender_domains = z.test : *.b.test
+    set acl_m_hits = $acl_m_hits sd
+  deny message = $acl_m_hits
+""",
+    {
+        f"{sender or 'null'}-{recipient}": f"EHLO c\nMAIL FROM:<{sender}>\nRCPT TO:<{recipient}>\nQUIT\n"
+        for sender, recipient in [
+            ("s@z.test", "p@a.test"), ("s@z.test", "q@a.test"), ("s@z.test", "p@x.b.test"), ("s@z.test", "P@A.TEST"),
+            ("s@z.test", "p@x.test"), ("s@z.test", "p@c.test"), ("s@z.test", "p@d.test"), ("s@z.test", "z@q.test"),
+            ("s@z.test", "zz@oracle.example"), ("", "p@a.test"), ("x@y.test", "p@a.test"), ("X@Y.TEST", "qq@a.test"),
+            ("n12@any.test", "p@a.test"), ("n@any.test", "p@a.test"), ("s@k.b.test", "p@a.test"),
+            ("a@b.test", "p@a.test"), ("t@z.test", "pp@b.test"), ("s@a.b.test", "xz@cc.test"),
+            ('"s"@z.test', '"p"@a.test'), ("s@z.test", '"p q"@a.test'),
+        ]
+    },
+)  # fmt: skip
+
 # Sessions in which mta does not do as Exim 4.96 does, and why.
 ON_PURPOSE = {
     "open-helo-long": "a name of more than 255 bytes is no domain (RFC 5321 4.5.3.1.2)",
@@ -623,7 +931,6 @@ ON_PURPOSE = {
     "reject-chunking": "the bytes of a refused BDAT are no commands (RFC 3030 2); Exim obeys them",
     "prdr-none": "refused by all recipients is refused (PRDR-10, PRDR-11)",
     "verbs-rcpt-lookup": "a file that is not there defers; Exim's session ends without a word",
-    "verbs-rcpt-header": "a log line is one line: a header added in two lines is told in two",
     "verbs-no-quit": "the end is logged before acl_smtp_notquit runs",
     "verbs-synprot": "acl_smtp_notquit runs as the manual says (section 44.2.14); Exim forgets it",
     "auth-plain-bad": "$authenticated_fail_id is the id; Exim's has its log line's decoration",
@@ -638,4 +945,6 @@ GROUPS = {
     "verify": VERIFY,
     "prdr": PRDR,
     "auth": AUTH,
+    "vars": VARIABLES,
+    "lists": LISTS,
 }
