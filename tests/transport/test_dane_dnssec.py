@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,9 +21,13 @@ from mta.net.hosts_file import HostsFile
 from mta.net.resolver import Resolver
 from mta.scope.scope import Scope
 from mta.tls.dane import to_publish
+from mta.transport.remote.failures import HostTrouble
 from mta.transport.remote.pool import close_idle
+from mta.transport.remote.session import open_session
 from tests.fakes.smtp_server import Script, ScriptedServer
+from tests.peers.daemons import account, own_folder
 from tests.peers.dnssec import Zone, validating_resolver
+from tests.peers.programs import ROOT, exim_user, mta
 from tests.tls.certificates import Authority
 from tests.transport.building import make_batch, make_recipient, make_scope, make_transport
 
@@ -256,3 +262,80 @@ def test_mtactl_check_dane_without_records(
     server = f"{setting.resolver.nameservers[0][0]}:{setting.resolver.nameservers[0][1]}"
     assert main(["check", "dane", f"{host}:{setting.server.port}", "--dns", server], io.StringIO()) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "asked"),
+    [
+        ("ee", {}, 0),
+        ("ta", {}, 1),
+        ("plain", {}, 1),
+        ("ee", {"hosts_request_ocsp": "127.0.0.1"}, 1),
+        ("ee", {"hosts_request_ocsp": ""}, 0),
+        ("ta", {"hosts_request_ocsp": ""}, 0),
+    ],
+)
+def test_DANE_12_when_a_proof_is_asked_for(
+    setting: Setting, scope: Scope, host: str, options: dict[str, str], asked: int
+) -> None:
+    outcome = send(setting.server, scope, f"{host}.secure.ex", **options)
+    assert outcome.tls is not None
+    assert outcome.tls.ocsp == asked  # the server has none to give: 1
+
+
+def test_DANE_12_a_required_proof_is_required_under_dane_too(setting: Setting, scope: Scope) -> None:
+    outcome = send(setting.server, scope, "ee.secure.ex", hosts_require_ocsp="*")
+    assert outcome.status == DEFERRED
+    assert outcome.message == "TLS session failure: (SSL_connect): Received TLS status callback, null content"
+
+
+def test_a_session_opened_without_a_plan_asks_for_one(setting: Setting, scope: Scope) -> None:
+    # as callouts do: DANE counts, unless TLS is to be avoided
+    host = Host("wrong.secure.ex", "127.0.0.1", dnssec="yes")
+    driver: Any = make_transport("smtp", command_timeout="5s").driver
+    with pytest.raises(HostTrouble, match="no TLSA record matches"):
+        open_session(driver, "t", host, setting.server.port, "", scope)
+    driver = make_transport("smtp", command_timeout="5s", hosts_avoid_tls="*").driver
+    open_session(driver, "t", host, setting.server.port, "", scope).quit()
+
+
+CONFIGURATION = """
+primary_hostname = us.ex
+spool_directory = {folder}
+log_file_path = {folder}/%slog
+keep_environment = PATH
+exim_user = {user}
+never_users =
+dns_nameservers = {address}::{port}
+disable_ipv6
+begin routers
+out:
+  driver = manualroute
+  route_list = * $domain bydns
+  self = send
+  transport = out
+begin transports
+out:
+  driver = smtp
+  port = {server}
+  allow_localhost
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [("ee", " => a@ee.secure.ex R=out T=out H=ee.secure.ex [127.0.0.1]"), ("wrong", "no TLSA record matches")],
+)
+def test_DANE_08_the_whole_way(setting: Setting, host: str, words: str) -> None:
+    with own_folder("dane", account(exim_user())) as folder:
+        address, port = setting.resolver.nameservers[0]
+        text = CONFIGURATION.format(
+            folder=folder, address=address, port=port, server=setting.server.port, user=exim_user()
+        )
+        (folder / "conf").write_text(text)
+        command = [*mta(), "-C", str(folder / "conf"), "-odi", f"a@{host}.secure.ex"]
+        subprocess.run(command, input=b"Subject: x\n\nx\n", cwd=ROOT, check=True, timeout=60)
+        log = (folder / "mainlog").read_text()
+    assert words in log
+    assert (" CV=dane" in log) == (host == "ee")
+    assert (" == a@wrong.secure.ex R=out T=out defer (-37)" in log) == (host == "wrong")
