@@ -26,6 +26,17 @@ class Where(NamedTuple):
 
 
 NOWHERE = Where("", 0)
+SHOWN_BEFORE, SHOWN_BEHIND = 40, 36  # characters of a text around the place of a fault
+
+
+def pointed(text: str, column: int) -> str:
+    """Two lines: the part of ``text`` around ``column`` (1-based), and a mark under it with the column's number."""
+    start = max(0, column - 1 - SHOWN_BEFORE)
+    part = text[start : column - 1 + SHOWN_BEHIND]
+    before = "..." if start else ""
+    after = "..." if len(text) > start + len(part) else ""
+    printable = "".join(char if " " <= char <= "~" or char >= "\xa0" else " " for char in part)
+    return f"    {before}{printable}{after}\n    {' ' * (len(before) + column - 1 - start)}^ column {column}"
 
 
 class MtaError(Exception):
@@ -33,15 +44,24 @@ class MtaError(Exception):
 
 
 class ConfigError(MtaError):
-    """A fault in the configuration; ``message`` is without the place, ``str()`` with it."""
+    """A fault in the configuration; ``message`` is without the place, ``str()`` with it.
 
-    def __init__(self, message: str, where: Where = NOWHERE) -> None:
+    ``at`` is the fault that this one tells of; its place in a text that is to be expanded is kept.
+    """
+
+    def __init__(self, message: str, where: Where = NOWHERE, at: ConfigError | ExpansionFailed | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
+        self.text: str = at.text if at is not None else ""
+        self.column: int = at.column if at is not None else 0
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where.file else self.message
+
+    def shown(self) -> str:
+        """``str()``, and below it the part of the text with a mark under the place of the fault, where it is known."""
+        return f"{self}\n{pointed(self.text, self.column)}" if self.column else str(self)
 
 
 class ConfigErrors(ConfigError):
@@ -51,13 +71,21 @@ class ConfigErrors(ConfigError):
         super().__init__("\n".join(str(error) for error in errors))
         self.errors = errors
 
+    def shown(self) -> str:
+        return "\n".join(error.shown() for error in self.errors)
+
 
 class ExpansionFailed(MtaError):
-    """An expansion failed; ``message`` is Exim's wording (manual chapter 11)."""
+    """An expansion failed; ``message`` is Exim's wording (manual chapter 11).
 
-    def __init__(self, message: str) -> None:
+    ``column`` (1-based; 0: not known) is where in ``text`` the failing item, variable or condition starts.
+    """
+
+    def __init__(self, message: str, text: str = "", column: int = 0) -> None:
         super().__init__(message)
         self.message = message
+        self.text = text
+        self.column = column
 
 
 class ForcedFail(ExpansionFailed):

@@ -13,7 +13,7 @@ def compiled(source: str, where: Where) -> Expansion:
     try:
         return compile_text(source)
     except ExpansionFailed as error:
-        raise ConfigError(f'failed to expand ACL string "{source}": {error.message}', where) from None
+        raise ConfigError(f'failed to expand ACL string "{source}": {error.message}', where, error) from None
 
 
 def compiled_word(word: str) -> Expansion:

@@ -69,7 +69,7 @@ def main(program: str, argv: list[str], *, own_process: bool = False) -> int:
     try:
         return _run(call)
     except ConfigError as error:
-        for line in str(error).split("\n"):
+        for line in error.shown().split("\n"):
             call.error(f"mta: configuration error: {line}")
         return FAILED
     except (ExpansionFailed, MtaError) as error:

@@ -98,7 +98,7 @@ def expanded(value: str, where: Where) -> Expansion:
     try:
         return compile_text(value)
     except ExpansionFailed as error:
-        raise ConfigError(error.message, where) from None
+        raise ConfigError(error.message, where, error) from None
 
 
 def expanded_or_none(value: str, where: Where) -> Expansion | None:
@@ -137,7 +137,8 @@ def matcher(compile_list: Callable[..., Any]) -> Converter:
         except ConfigError:
             raise
         except MtaError as error:
-            raise ConfigError(str(error), where) from None
+            at = error if isinstance(error, ExpansionFailed) else None
+            raise ConfigError(str(error), where, at) from None
 
     return convert
 

@@ -47,7 +47,7 @@ def load_routers(instances: list[RawDriver], errors: list[ConfigError]) -> list[
             sets = parse_sets(made.options.set, compile_text)
         except ExpansionFailed as error:
             where = next((option.where for option in instance.options if option.name == "set"), instance.where)
-            errors.append(ConfigError(f"{instance.name} router: {error.message}", where))
+            errors.append(ConfigError(f"{instance.name} router: {error.message}", where, error))
             continue
         found.append(Router(instance.name, made.driver_name, made.options, made.driver, sets))
     return found

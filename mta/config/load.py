@@ -150,7 +150,7 @@ def _modules(raw: RawConfig, main: MainOptions, errors: list[ConfigError]) -> di
 def _main(error: ConfigError) -> ConfigError:
     """Exim says of an unknown name that it is a main one."""
     message = error.message
-    return ConfigError(f"main {message}" if "unknown" in message else message, error.where)
+    return ConfigError(f"main {message}" if "unknown" in message else message, error.where, error)
 
 
 def _named_lists(raw: RawConfig, errors: list[ConfigError]) -> NamedLists:
@@ -161,7 +161,7 @@ def _named_lists(raw: RawConfig, errors: list[ConfigError]) -> NamedLists:
             maker = partial(makers[item.kind], cache=item.cached)
             getattr(lists, item.kind)[item.name] = matcher(maker)(item.text, item.where)
         except ConfigError as error:
-            errors.append(ConfigError(f"{item.name}: {error.message}", item.where))
+            errors.append(ConfigError(f"{item.name}: {error.message}", item.where, error))
     return lists
 
 
@@ -196,7 +196,7 @@ def _rules(parse: Any, lines: list[Any], errors: list[ConfigError]) -> list[Any]
         try:
             found.append(parse(line.text, line.where))
         except ConfigError as error:
-            errors.append(error if error.where.file else ConfigError(error.message, line.where))
+            errors.append(error if error.where.file else ConfigError(error.message, line.where, error))
     return found
 
 

@@ -89,12 +89,12 @@ def run_lint(arguments: argparse.Namespace, out: TextIO) -> int:
         config = load(path, macros(arguments), trusted=False)
     except ConfigErrors as error:
         for fault in error.errors:
-            print(fault, file=out)
+            print(fault.shown(), file=out)
         count = len(error.errors)
         print(f"{count} fault{'s' if count != 1 else ''}", file=out)
         return 1
     except ConfigError as error:
-        print(error, file=out)
+        print(error.shown(), file=out)
         return 1
     for note in notes(config.acls):
         print(f"{note.where}: warning: {note.message}", file=out)

@@ -26,11 +26,15 @@ _CACHE_LONGEST = 16384  # longer texts come once; keeping them would be all cost
 
 def compile_text(text: str) -> Expansion:
     """The expansion of ``text``; ExpansionFailed with Exim's words when it cannot be one."""
+    parser = grammar.get()(text)
     try:
-        parser = grammar.get()(text)
         node = parser.whole()
     except RecursionError:
-        raise ExpansionFailed("expansion is nested too deeply") from None
+        raise ExpansionFailed("expansion is nested too deeply", text, 1) from None
+    except ExpansionFailed as error:
+        if not error.column:  # of what an item called, as of the types of lookup
+            error.text, error.column = text, parser.started + 1
+        raise
     return _expansion(text, node, parser.deepest)
 
 

@@ -25,11 +25,12 @@ _SPACE = re.compile(f"[{re.escape(WHITESPACE)}]*")
 class Cursor:
     """``text`` is byte text, ``pos`` the offset of the next character; reading past the end gives ""."""
 
-    __slots__ = ("header_unclosed", "pos", "text")
+    __slots__ = ("header_unclosed", "pos", "started", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.pos = 0
+        self.started = 0  # where the innermost item, variable or condition that is being read starts
         # a header name swallowed a bracket or the end: what goes wrong next is likely for want of its colon
         self.header_unclosed = False
 
@@ -43,7 +44,8 @@ class Cursor:
         return self.text[self.pos :]
 
     def fail(self, message: str) -> NoReturn:
-        raise ExpansionFailed(message)
+        """Refuse the text; the place that is told is where the construct at hand starts."""
+        raise ExpansionFailed(message, self.text, min(self.started, len(self.text) - 1) + 1)
 
     def take(self, char: str) -> bool:
         """Consume ``char`` if it is next."""

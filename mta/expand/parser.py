@@ -80,11 +80,15 @@ class Parser(Cursor):
             if char == "}":
                 break
             if char == "\\":
+                outer, self.started = self.started, self.pos
                 self.pos += 1
                 nodes.append(literal(self.escape()))
+                self.started = outer
             elif char == "$":
+                outer, self.started = self.started, self.pos
                 self.pos += 1
                 nodes.append(self._dollar())
+                self.started = outer
             else:
                 plain = _PLAIN.match(text, self.pos)
                 assert plain is not None
@@ -211,6 +215,7 @@ class Parser(Cursor):
         while self.skip_space() == "!":
             self.pos += 1
             negated = not negated
+        outer, self.started = self.started, self.pos
         name = self._condition_name()
         parse = base.conditions.get(name)
         if parse is None:
@@ -218,6 +223,7 @@ class Parser(Cursor):
         self._descend()
         found: Condition = parse(self, name)
         self.depth -= 1
+        self.started = outer
         if negated:
             test = found.test
             return Condition(lambda scope: not test(scope), found.sets)

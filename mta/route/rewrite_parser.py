@@ -68,7 +68,7 @@ def _rule(pattern: str, replacement: str, flags: str, where: Where) -> Rule:
         addresses = address_list(compile_text(f"<{_SEPARATOR} {pattern}"))
         new = None if replacement == "*" else compile_text(replacement)
     except ExpansionFailed as error:
-        raise ConfigError(error.message, where) from None
+        raise ConfigError(error.message, where, error) from None
     return Rule(compiled, addresses, new, contexts, "R" in flags, "q" in flags, "w" in flags, "Q" in flags)
 
 

@@ -129,7 +129,7 @@ def bind(
             values[fields.get(name, name)] = _convert(info, lines, converters)
         except ConfigError as error:
             message = error.message if name in error.message else f"{name}: {error.message}"
-            errors.append(ConfigError(message, error.where if error.where.file else lines[0].where))
+            errors.append(ConfigError(message, error.where if error.where.file else lines[0].where, error))
     for f in dataclasses.fields(cls):  # type: ignore[arg-type]
         declared: OptionInfo | None = f.metadata.get("option")
         if declared is None or f.name in values or f.default is MISSING or not isinstance(f.default, str):
