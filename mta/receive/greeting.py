@@ -12,7 +12,7 @@ from mta.receive.xclient import ATTRIBUTES, permitted
 from mta.scope.expansion import Tainted
 from mta.smtp.commands import Command, helo_name
 from mta.smtp.extensions import Offer
-from mta.smtp.replies import Reply
+from mta.smtp.replies import Reply, render
 from mta.text.ascii import lower
 
 
@@ -125,7 +125,8 @@ def helo(session: Session, command: Command) -> None:
     offer = offer_of(session) if esmtp else Offer()
     session.protocol.helo(esmtp, offer)
     greeting = custom or _hello(session)
-    session.say(250, "\n".join([greeting, *offer.lines()]) if esmtp else greeting)
+    # never with an enhanced status code (RFC 2034 section 4)
+    session.out.append(render(250, "\n".join([greeting, *offer.lines()]) if esmtp else greeting))
     return None
 
 
@@ -239,6 +240,8 @@ def offer_of(session: Session) -> Offer:
         session.starttls = False
     offer.prdr = options.prdr_enable
     offer.smtputf8 = session.host_in("smtputf8_advertise_hosts")
+    wanted = session.plan.lists["enhancedstatuscodes_advertise_hosts"]
+    offer.enhanced = wanted is not False and session.host_in("enhancedstatuscodes_advertise_hosts")
     if permitted(session):
         offer.xclient = " ".join(ATTRIBUTES)
     return offer

@@ -87,6 +87,7 @@ HOST_LISTS = (
     "chunking_advertise_hosts", "tls_advertise_hosts", "smtputf8_advertise_hosts", "auth_advertise_hosts",
     "hosts_require_helo", "ignore_fromline_hosts", "smtp_accept_max_nonmail_hosts", "hosts_connection_nolog",
     "smtp_reserve_hosts", "rfc1413_hosts", "smtp_ratelimit_hosts", "limits_advertise_hosts", "hosts_xclient",
+    "enhancedstatuscodes_advertise_hosts",
 )  # fmt: skip
 
 

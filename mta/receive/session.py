@@ -18,8 +18,10 @@ from mta.receive.link import Link
 from mta.receive.plan import Plan, Runtime
 from mta.scope.events import main_event
 from mta.scope.scope import Scope
+from mta.smtp.enhanced import enhanced
 from mta.smtp.replies import Reply, render
 from mta.smtp.server import ServerSession
+from mta.text.ascii import upper
 from mta.wire import lines as wire
 
 HISTORY = 20
@@ -91,9 +93,15 @@ class Session:
 
     def say(self, code: int, text: str) -> None:
         """Queue a reply."""
-        self.out.append(render(code, text))
+        extended = self._enhanced(code, text) if self.protocol.offer.enhanced else ""
+        self.out.append(render(code, text, extended))
+
+    def _enhanced(self, code: int, text: str) -> str:
+        return enhanced(code, upper(self.peer.smtp_command[:4]), text)
 
     def reply(self, reply: Reply) -> None:
+        if not reply.extended and self.protocol.offer.enhanced:
+            reply = reply._replace(extended=self._enhanced(reply.code, reply.text))
         self.out.append(reply.render())
         if reply.close:
             self.done = True

@@ -100,6 +100,7 @@ class MainOptions:
     pipelining_advertise_hosts: HostList | None = option("host_list", "*")
     # Exim's default is everybody, which makes a client that talks too early look honest
     pipelining_connect_advertise_hosts: HostList | None = option("host_list")
+    enhancedstatuscodes_advertise_hosts: HostList | None = option("host_list")
     hosts_xclient: HostList | None = option("host_list")
     limits_advertise_hosts: HostList | None = option("host_list")
     prdr_enable: bool = option("bool", False)
@@ -356,6 +357,7 @@ class MainOptions:
 OWN_OPTIONS = frozenset(
     {
         "dns_nameservers",
+        "enhancedstatuscodes_advertise_hosts",
         "event_log",
         "event_python",
         "python_startup",

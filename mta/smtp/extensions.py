@@ -26,6 +26,7 @@ class Offer:
     starttls: bool = False
     prdr: bool = False
     smtputf8: bool = False
+    enhanced: bool = False  # status codes (RFC 2034)
     xclient: str = ""  # the attributes that are taken
 
     def lines(self) -> list[str]:
@@ -59,6 +60,8 @@ class Offer:
             out.append("PRDR")
         if self.smtputf8:
             out.append("SMTPUTF8")
+        if self.enhanced:
+            out.append("ENHANCEDSTATUSCODES")
         if self.xclient:
             out.append(f"XCLIENT {self.xclient}")
         out.append("HELP")

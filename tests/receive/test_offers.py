@@ -8,6 +8,7 @@ from typing import Any
 
 from mta.cli.arguments import Arguments
 from mta.daemon import immediate
+from mta.mail.message import NOTIFY_DELAY, NOTIFY_NEVER, NOTIFY_SUCCESS
 from tests.receive.conftest import log_lines
 
 
@@ -58,8 +59,8 @@ def test_dsn_02_dsn_15_parameters_reach_the_spool(
     message, _peer = runtime.spool.read(one)
     assert (message.dsn_ret, message.dsn_envid) == (2, "q+2B1")
     assert [(who.address, who.notify, who.orcpt) for who in message.recipients] == [
-        ("c@d", 5, "rfc822;x@y"),
-        ("e@d", 8, ""),
+        ("c@d", NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;x@y"),
+        ("e@d", NOTIFY_NEVER, ""),
     ]
 
 
