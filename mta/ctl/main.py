@@ -82,6 +82,7 @@ def macros(arguments: argparse.Namespace) -> dict[str, str]:
 def run_lint(arguments: argparse.Namespace, out: TextIO) -> int:
     """Load, and print each fault; nothing is started."""
     from mta.acl.lint import notes
+    from mta.config.advice import advice
     from mta.config.load import load
 
     path = arguments.file or arguments.config
@@ -96,7 +97,7 @@ def run_lint(arguments: argparse.Namespace, out: TextIO) -> int:
     except ConfigError as error:
         print(error.shown(), file=out)
         return 1
-    for note in notes(config.acls):
+    for note in [*notes(config.acls), *advice(config)]:
         print(f"{note.where}: warning: {note.message}", file=out)
     parts = [(config.acls, "ACLs"), (config.routers, "routers"), (config.transports, "transports")]
     summary = ", ".join(f"{len(found)} {name}" for found, name in parts)
