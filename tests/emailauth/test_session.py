@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,9 @@ def run(*words: str, talk: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+MESSAGE_ID = re.compile(r"^[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2} ")  # in front of what DATA's ACL logs
+
+
 def test_spf_09_dmarc_05_a_session(tmp_path: Path) -> None:
     messages = "".join(
         f"MAIL FROM:<u@{domain}.test>\r\nRCPT TO:<x@y.test>\r\nDATA\r\nFrom: a@{domain}.test\r\n\r\nx\r\n.\r\n"
@@ -49,7 +53,7 @@ def test_spf_09_dmarc_05_a_session(tmp_path: Path) -> None:
         config = tmp_path / "mta.conf"
         config.write_text(CONFIG.format(folder=tmp_path, address=address, port=port))
         said = run("-C", str(config), "-bh", "192.0.2.1", talk=f"EHLO helo.pass.test\r\n{messages}QUIT\r\n")
-    logged = [line[5:] for line in said.stderr.splitlines() if line.startswith("LOG: ")]
+    logged = [MESSAGE_ID.sub("", line[5:]) for line in said.stderr.splitlines() if line.startswith("LOG: ")]
     assert "\n250 OK id=" in said.stdout
     assert "\n550 Message from fail.test failed\n" in said.stdout
     results = [line for line in logged if line.startswith(("Received-SPF", "lookup", "Authentication"))]
