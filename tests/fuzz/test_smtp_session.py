@@ -73,6 +73,7 @@ def test_sessions(tmp_path_factory: Any, parts: list[bytes], step: int) -> None:
     panics: list[str] = []
     lines: list[str] = []
     log = SimpleNamespace(
+        folder="/tmp",
         selectors=runtime.log.selectors, main=lambda line, _id="": lines.append(line),
         reject=lambda *_: None, panic=lambda line, _id="": panics.append(line),
     )  # fmt: skip
