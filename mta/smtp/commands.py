@@ -204,7 +204,7 @@ def _take_rcpt(found: RcptParameters, parameter: Parameter) -> bool | str:
     if name == "NOTIFY":
         if found.notify:
             return "NOTIFY can be specified once only"
-        if upper(value) == "NEVER":
+        if upper(value) in ("NEVER", ""):  # with no word at all nothing is asked for (DSN-03)
             found.notify = NOTIFY_NEVER
             return True
         for word in value.split(","):

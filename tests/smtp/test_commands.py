@@ -84,6 +84,8 @@ def test_dsn_03_only_what_was_offered_is_taken() -> None:
     [
         ("<a@b>", RcptParameters("<a@b>")),
         ("<a@b> NOTIFY=NEVER", RcptParameters("<a@b>", NOTIFY_NEVER)),
+        ("<a@b> NOTIFY=", RcptParameters("<a@b>", NOTIFY_NEVER)),
+        ('<"p q"@b>', RcptParameters('<"p q"@b>')),
         ("<a@b> notify=success,DELAY", RcptParameters("<a@b>", NOTIFY_SUCCESS | NOTIFY_DELAY)),
         ("<a@b> ORCPT=rfc822;x@y NOTIFY=FAILURE", RcptParameters("<a@b>", NOTIFY_FAILURE, "rfc822;x@y")),
         ("<a@b> FOO", RcptParameters("<a@b>=FOO")),
