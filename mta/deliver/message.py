@@ -6,6 +6,7 @@ A crash repeats at most the delivery that was under way (settle.py, spool.locked
 
 from __future__ import annotations
 
+import queue
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -61,6 +62,7 @@ class DeliverOptions:
     local_only: bool = False
     queue_smtp: bool = False  # -odqs: route remote recipients, leave them for a queue run
     first_pass: bool = False
+    following: bool = False  # taken up because another message found the host there
     only: Callable[[str], bool] | None = None
 
 
@@ -93,7 +95,20 @@ def deliver_message(
             on_made(made)
         else:
             deliver_message(runtime, made, DeliverOptions())
+    if not chosen.following:
+        _deliver_waiting(runtime, on_made)
     return result
+
+
+def _deliver_waiting(runtime: Runtime, on_made: Callable[[str], None] | None) -> None:
+    """Messages whose host has just taken this one, over the same connection (manual section 49.3)."""
+    line: queue.SimpleQueue[str] | None = runtime.services.state.get("transport.waiting")
+    while line is not None:
+        try:
+            message_id = line.get_nowait()
+        except queue.Empty:
+            return
+        deliver_message(runtime, message_id, DeliverOptions(queue_run=True, following=True), on_made)
 
 
 def _attempt(runtime: Runtime, locked: Locked, options: DeliverOptions) -> Result:

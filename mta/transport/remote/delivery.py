@@ -13,7 +13,7 @@ from mta.transport import outcomes
 from mta.transport.base import Batch, Transport
 from mta.transport.generic import enter
 from mta.transport.remote import hosts as host_lists
-from mta.transport.remote import telling
+from mta.transport.remote import telling, waiting
 from mta.transport.remote.policy import Run
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def _deliver_group(
         run.give_up(error.message, outcomes.UNKNOWN, "")
     telling.deferred(run)
     run.finish()
+    waiting.note(run)
     found = [run.outcomes[index] for index in range(len(recipients))]
     found[0].retry[:0] = _last_words(run.facts)
     return found

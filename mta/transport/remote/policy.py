@@ -6,7 +6,6 @@ Manual sections 30.5 (how many), 49.2 (errors) and chapter 32 (retry keys and ti
 from __future__ import annotations
 
 import errno
-import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,12 +20,13 @@ from mta.scope.scope import Scope
 from mta.transport import content
 from mta.transport.base import Batch, Transport
 from mta.transport.outcomes import RETRY_NOT_DUE, UNKNOWN
-from mta.transport.remote import session, telling
+from mta.transport.remote import session, telling, waiting
 from mta.transport.remote.assurance import assurance_for
 from mta.transport.remote.connection import Connection
 from mta.transport.remote.conversation import Answers, Letter, transact
 from mta.transport.remote.failures import HostTrouble, Reach, ReusedConnectionDead, Trouble
 from mta.transport.remote.pool import pool_of
+from mta.transport.remote.serial import HostLock, lock_of
 
 if TYPE_CHECKING:
     from mta.transport.drivers.smtp import Smtp
@@ -60,6 +60,7 @@ class Run:
     skipped: int = 0
     expired: int = 0  # skipped, and past their final cut-off
     failed_for_good: bool = False
+    met: dict[str, None] = field(default_factory=dict)  # names of hosts tried, or passed over until their time
     blamed: dict[int, Trouble] = field(default_factory=dict)  # what the last host tried had against a recipient
 
     def __post_init__(self) -> None:
@@ -87,6 +88,7 @@ class Run:
 
     def _one_host(self, host: Host, *, counts: bool) -> None:
         port = host.port or self.port
+        self.met[host.name] = None
         self.scope.host = host
         self.scope.vars["host_port"] = str(port)
         try:
@@ -170,6 +172,8 @@ class Run:
                 connection = None
                 continue
             self._settle(answers, connection, keys, continued=was_used)
+            if answers.responses:
+                waiting.take(self, connection, fresh=fresh)
             break
         self._keep(pool_key, connection)
 
@@ -198,12 +202,11 @@ class Run:
         connection.reused = False
         pool_of(self.scope.services).put(key, connection)
 
-    def _serialized(self, host: Host) -> threading.Lock | None:
-        """serialize_hosts: one connection of this process at a time."""
+    def _serialized(self, host: Host) -> HostLock | None:
+        """serialize_hosts: one connection at a time."""
         if not session.matches(self.driver.serialize_hosts, self.scope, host):
             return None
-        locks: dict[str, threading.Lock] = self.scope.services.state.setdefault("transport.serialized", {})
-        lock = locks.setdefault(host.address, threading.Lock())
+        lock = lock_of(self.scope.services, host.address)
         lock.acquire()
         return lock
 
