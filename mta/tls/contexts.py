@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections import OrderedDict
@@ -144,16 +145,27 @@ def _choose_groups(made: SSL.Context, names: str) -> None:
 
 
 def _dh_bits(path: str) -> int:
-    """The size of the Diffie-Hellman parameters in a PEM file; 0 for what cannot be read, which loading will say."""
-    from cryptography.hazmat.primitives.asymmetric.dh import DHParameters
-    from cryptography.hazmat.primitives.serialization import load_pem_parameters
+    """The size of the Diffie-Hellman prime in a PEM file; 0 for what cannot be read, which loading it will say.
 
+    The file is a SEQUENCE that starts with the prime as an INTEGER (PKCS #3).
+    """
     try:
         with open(path, "rb") as file:
-            found = load_pem_parameters(file.read())
-    except (OSError, ValueError):
+            body = file.read(1 << 16).partition(b"-----BEGIN DH PARAMETERS-----")[2].partition(b"-----END")[0]
+        _, inner = _der(base64.b64decode(body))
+        tag, prime = _der(inner)
+    except (OSError, ValueError, IndexError):
         return 0
-    return found.parameter_numbers().p.bit_length() if isinstance(found, DHParameters) else 0
+    return int.from_bytes(prime, "big").bit_length() if tag == 2 else 0
+
+
+def _der(data: bytes) -> tuple[int, bytes]:
+    """The tag and the contents of the element at the start of ``data``."""
+    size, start = data[1], 2
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(data[2:start], "big")
+    return data[0], data[start : start + size]
 
 
 def _apply_options(made: SSL.Context, text: str) -> None:
