@@ -17,7 +17,7 @@ _FOLDERS = r"^(?:cur|new|\..*)$"
 @transports.register("appendfile")
 @dataclass(slots=True)
 class Appendfile:
-    """Options of chapter 26. mailstore and MBX formats are not implemented; their options are not declared."""
+    """Options of chapter 26. The MBX format is not implemented; its options are not declared."""
 
     local: ClassVar[bool] = True
     allow_fifo: bool = option("bool", False)
@@ -49,6 +49,9 @@ class Appendfile:
     maildir_retries: int = option("int", 10)
     maildir_tag: Expansion | None = option("expanded")
     maildir_use_size_file: Expansion | None = option("bool_expanded")
+    mailstore_format: bool = option("bool", False)
+    mailstore_prefix: Expansion | None = option("expanded")
+    mailstore_suffix: Expansion | None = option("expanded")
     maildirfolder_create_regex: str | None = option("string")
     message_prefix: Expansion | None = option("expanded_or_empty")
     message_suffix: Expansion | None = option("expanded_or_empty")
@@ -71,6 +74,11 @@ class Appendfile:
         """What is wrong with the options taken together, or None."""
         if self.file is not None and self.directory is not None:
             return f"Exim configuration error for {transport.name} transport: only one of file or directory may be set"
+        if self.maildir_format and self.mailstore_format:
+            return (
+                f"Exim configuration error for {transport.name} transport: "
+                "only one of maildir and mailstore may be specified"
+            )
         if self.create_file not in ("anywhere", "belowhome", "inhome") and not self.create_file.startswith("/"):
             return f'invalid value given for "create_file" for the {transport.name} transport: "{self.create_file}"'
         if not self.use_lockfile and not self.use_flock_lock and self.use_fcntl_lock is False:

@@ -15,7 +15,7 @@ from mta.text.lists import split_list
 from mta.transport import content, outcomes
 from mta.transport.base import Batch, Transport
 from mta.transport.generic import enter
-from mta.transport.mailbox import folder, paths, single
+from mta.transport.mailbox import folder, mailstore, paths, single
 from mta.transport.mailbox.errors import MailboxError
 from mta.transport.mailbox.job import Job
 
@@ -57,6 +57,8 @@ def _run(job: Job) -> list[Outcome]:
             single.append(job, path)
         elif job.options.maildir_format:
             folder.into_maildir(job, path)
+        elif job.options.mailstore_format:
+            mailstore.into_mailstore(job, path)
         else:
             folder.into_directory(job, path)
     except content.ContentFailed as error:
@@ -70,7 +72,7 @@ def _target(job: Job) -> tuple[str, bool]:
     options, name = job.options, job.transport.name
     first = job.batch.recipients[0]
     chosen = options.directory if options.directory is not None else options.file
-    is_directory = options.directory is not None or options.maildir_format
+    is_directory = options.directory is not None or options.maildir_format or options.mailstore_format
     path: str
     if chosen is not None:
         try:

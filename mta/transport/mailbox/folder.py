@@ -33,7 +33,7 @@ def into_maildir(job: Job, folder: str) -> None:
     if maildir.find_delivered(folder, name, thorough=bool(batch.intents)) is not None:
         return
     last_read = os.stat(f"{folder}/new").st_mtime
-    size_file, usage, threshold = _check_folder_quota(job, folder, f"tmp/{name}", last_read)
+    size_file, usage, threshold = check_folder_quota(job, folder, f"tmp/{name}", last_read)
     batch.before_effect(f"maildir {folder} {name}")
     temporary = f"{folder}/tmp/{name}"
     message = content.compose(job.transport, batch, job.scope)
@@ -86,7 +86,7 @@ def into_directory(job: Job, folder: str) -> None:
         paths.make_directories(folder, options.directory_mode, folder)
     host = job.scope.site.options.primary_hostname
     written = [0]
-    _, usage, threshold = _check_folder_quota(job, folder, f"{folder}/temp.{os.getpid()}.{host}", None)
+    _, usage, threshold = check_folder_quota(job, folder, f"{folder}/temp.{os.getpid()}.{host}", None)
     batch.before_effect(f"file {folder}")
     message = content.compose(job.transport, batch, job.scope)
     try:
@@ -123,7 +123,7 @@ def _file_name(job: Job, inode: int) -> str:
     return name
 
 
-def _check_folder_quota(
+def check_folder_quota(
     job: Job, folder: str, shown: str, last_read: float | None
 ) -> tuple[quota.MaildirSize | None, quota.Usage, int]:
     """Refuse what would not fit; the maildirsize file to add to, the usage before, the warning threshold."""
