@@ -48,7 +48,7 @@ test: packages dev lint
 	MTA_SPEEDUPS=c $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 fuzz: dev
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q tests/fuzz
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
 
 bench: packages dev
 	$(BIN)/python -m bench

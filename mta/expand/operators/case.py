@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from mta.errors import ExpansionFailed
 from mta.expand.base import bound_operator
@@ -120,11 +121,29 @@ def text_hash(text: str, size: int, symbols: int) -> str:
         return text
     if size == 0 or symbols == 0:
         return ""
-    state = list(text[:size].encode("latin-1"))
-    for place, byte in enumerate(text[size:].encode("latin-1"), size):
-        turn = (byte + place) & 7
-        state[(place - size) % size] ^= (byte << turn | byte >> (8 - turn)) & 0xFF
-    return "".join(HASH_CODES[value % symbols] for value in state)
+    data = text.encode("latin-1")
+    turned = bytearray(data[size:])
+    for place in range(8):  # by slices and tables, since a value may have megabytes
+        turned[place::8] = turned[place::8].translate(_turns((size + place) & 7))
+    state = _folded(data[:size] + turned, size)
+    return "".join([HASH_CODES[value % symbols] for value in state])
+
+
+@lru_cache(maxsize=8)
+def _turns(place: int) -> bytes:
+    """Each byte turned left by itself and its place in the text."""
+    turn = [(byte + place) & 7 for byte in range(256)]
+    return bytes([(byte << turn[byte] | byte >> (8 - turn[byte])) & 0xFF for byte in range(256)])
+
+
+def _folded(data: bytes, size: int) -> bytes:
+    """The exclusive or of the pieces of ``size`` bytes; one half on the other until a piece is left."""
+    count = -(-len(data) // size)
+    while count > 1:
+        count = (count + 1) // 2
+        upper, lower = data[: count * size], data[count * size :].ljust(count * size, b"\0")
+        data = (int.from_bytes(upper, "big") ^ int.from_bytes(lower, "big")).to_bytes(count * size, "big")
+    return data
 
 
 @bound_operator("nhash", "nh")
@@ -139,7 +158,8 @@ def number_hash(text: str, first: int, second: int | None) -> str:
     if first == 0 or second == 0:
         raise ExpansionFailed("zero is no limit for a numeric hash")
     count = len(_PRIMES)
-    total = sum(_PRIMES[-1 - place % count] * byte for place, byte in enumerate(text.encode("latin-1")))
+    data = text.encode("latin-1")
+    total = sum(_PRIMES[-1 - place] * sum(data[place::count]) for place in range(count))
     if second is None:
         return str(total % first)
     high, low = divmod(total % (first * second), second)
