@@ -15,7 +15,7 @@ def run(call: Call) -> int:
     stdin = io.TextIOWrapper(call.stdin, **streams)  # type: ignore[arg-type]
     stdout = io.TextIOWrapper(call.stdout, **streams)  # type: ignore[arg-type]
     try:
-        return expand.run(lambda: make_scope(call), call.arguments.words, stdin, stdout)
+        return expand.run(lambda: make_scope(call), call.arguments.words, stdin, stdout, expand.editing())
     finally:
         # the wrappers must not close the streams, which outlive this mode
         stdout.flush()
