@@ -65,7 +65,8 @@ def compose_bounce(runtime: Runtime, locked: Locked, outcomes: list[Outcome], to
     items = _template(made, runtime.config.main.bounce_message_file, "bounce_message_file")
     newest_first = list(reversed(outcomes))
     same = to == locked.message.sender
-    headers = [f"X-Failed-Recipients: {_folded([text.shown_address(o.recipient) for o in newest_first])}"]
+    known = [text.shown_address(o.recipient) for o in newest_first if not text.undisclosed(o.recipient)]
+    headers = [f"X-Failed-Recipients: {_folded(known)}"] if known else []
     headers += _reply_to(runtime)
     headers += ["Auto-Submitted: auto-replied", *_from_to(made, to), *_references(locked.message), *_mime(made)]
     subject = "Subject: Mail delivery failed" + (": returning message to sender" if same else "")

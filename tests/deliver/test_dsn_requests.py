@@ -113,6 +113,40 @@ def test_as_exim(name: str, tmp_path: Path) -> None:
     assert found[1] == found[0]
 
 
+HIDING = """hid:
+  driver = redirect
+  domains = hid.test
+  data = ${if eq{$local_part}{h}{bad@rem.test}{gone@alias.test, "|/bin/false"}}
+  hide_child_in_errmsg
+  pipe_transport = pipe
+"""
+
+
+@pytest.mark.parametrize("who", ["ours", pytest.param("exim", marks=pytest.mark.oracle)])
+def test_hide_child_in_errmsg(tmp_path: Path, who: str) -> None:
+    if who == "exim" and (shutil.which("exim4") is None or os.geteuid() != 0):
+        pytest.skip("exim4 is missing, or not called by root")
+    with ScriptedServer(Script(answers={"RCPT": "550 no bad@rem.test here"}), address="127.0.0.2") as server:
+        world = World(tmp_path, port=server.port, routers=HIDING, main="message_logs = false")
+        message_id = world.put("h@hid.test", "h2@hid.test")
+        if who == "exim":
+            subprocess.run(["chown", "-R", "nobody:nogroup", str(tmp_path)], check=True)
+            shutil.chown(tmp_path / "conf", "root", "root")
+            command = ["exim4", "-C", str(tmp_path / "conf"), "-M", message_id]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        else:
+            world.deliver(message_id)
+        (notice,) = notices(world, message_id)
+    human, (_, *others), _ = parts(notice)
+    assert human.partition("failed:\n\n")[2] == (
+        "  an undisclosed address\n    (generated from h@hid.test)\n    host 127.0.0.2 [127.0.0.2]\n"
+        "  an undisclosed address\n    (generated from h2@hid.test)\n"
+        "  an undisclosed address\n    (generated from h2@hid.test)\n"
+    )
+    assert sorted(one["Final-Recipient"] for one in others) == ["rfc822;h2@hid.test"] * 2 + ["rfc822;h@hid.test"]
+    assert notice["X-Failed-Recipients"] is None
+
+
 def parts(notice: EmailMessage) -> tuple[str, list[EmailMessage], str]:
     """DSN-04: the human's part, the machine's groups of fields, the type of what comes back."""
     assert notice.get_content_type() == "multipart/report"
