@@ -21,7 +21,7 @@ def header_value(scope: Scope, kind: str, name: str) -> str:
         return "".join([line.value for line in found])[:_MAXIMUM]
     if kind == "l":
         return ":".join([_unended(line.value).replace(":", "::") for line in found])[:_MAXIMUM]
-    text = _joined(found)
+    text = found[0].value.strip(WHITESPACE)[:_MAXIMUM] if len(found) == 1 else _joined(found)
     if "=?" not in text:
         return text
     if kind == "":

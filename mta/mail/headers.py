@@ -68,15 +68,18 @@ class Headers:
     def named(self, name: str) -> list[Header]:
         """Lines with this field name, case ignored, in order."""
         key, size = lower(name), len(name)
-        return [
-            line
-            for line in self.lines
+        found = []
+        for line in self.lines:
+            text = line.text
             # the character behind the name first: it rules most lines out
-            if line.text[size : size + 1] in _NAME_ENDS
-            and lower(line.text[:size]) == key
-            and line.type != DELETED
-            and (line.text[size] == ":" or len(line.name) == size)
-        ]
+            if (
+                text[size : size + 1] in _NAME_ENDS
+                and lower(text[:size]) == key
+                and line.type != DELETED
+                and (text[size] == ":" or len(line.name) == size)
+            ):
+                found.append(line)
+        return found
 
     def add(self, text: str, *, top: bool = False) -> None:
         """Append (or put on top) one line; a missing final newline is supplied."""
