@@ -13,7 +13,7 @@ from mta.scope.scope import Scope
 from mta.settings.options import option
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RouterOptions:
     """Generic options (manual chapter 15)."""
 
@@ -143,7 +143,7 @@ class Asking:
     transports: Mapping[str, Any] = field(default_factory=dict)  # by name: mta.transport.base.Transport
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Router:
     """One instance from the file, in the order of the file."""
 

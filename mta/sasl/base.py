@@ -22,7 +22,7 @@ from mta.text.ascii import upper
 MAX_RESPONSE = 12288  # bytes of one base64 line (RFC 4954 4)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class AuthenticatorOptions:
     """Generic options (manual chapter 33)."""
 
@@ -106,7 +106,7 @@ class Driver(Protocol):
     def client(self, auth: Authenticator, talk: Talk, scope: Scope) -> ClientResult: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Authenticator:
     """One instance from the file."""
 

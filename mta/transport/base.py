@@ -19,7 +19,7 @@ from mta.scope.scope import Scope
 from mta.settings.options import option
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TransportOptions:
     """Generic options (manual chapter 24)."""
 
@@ -87,7 +87,7 @@ class Driver(Protocol):
     def deliver(self, transport: Transport, batch: Batch, scope: Scope) -> list[Outcome]: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Transport:
     """One instance from the file."""
 

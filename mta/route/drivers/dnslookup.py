@@ -17,7 +17,7 @@ from mta.text.ascii import lower, strip
 
 
 @routers.register("dnslookup")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class DnsLookup:
     check_secondary_mx: bool = option("bool", False)
     check_srv: Expansion | None = option("expanded")

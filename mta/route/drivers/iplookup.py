@@ -21,7 +21,7 @@ DEFAULT_QUERY = "$local_part@$domain $local_part@$domain"
 
 
 @routers.register("iplookup")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class IpLookup:
     hosts: tuple[str, ...] = option("string_list", ())
     optional: bool = option("bool", False)

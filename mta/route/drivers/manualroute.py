@@ -42,7 +42,7 @@ class Rule:
 
 
 @routers.register("manualroute")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ManualRoute:
     host_all_ignored: str = option("string", "defer")
     host_find_failed: str = option("string", "freeze")

@@ -18,7 +18,7 @@ from mta.text.ascii import strip
 
 
 @routers.register("redirect")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Redirect:
     allow_defer: bool = option("bool", False)
     allow_fail: bool = option("bool", False)

@@ -15,7 +15,7 @@ _FOLDERS = r"^(?:cur|new|\..*)$"
 
 
 @transports.register("appendfile")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Appendfile:
     """Options of chapter 26. The MBX format is not implemented; its options are not declared."""
 

@@ -13,7 +13,7 @@ from mta.transport.base import Batch, Transport, transports
 
 
 @transports.register("autoreply")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Autoreply:
     """Options of chapter 27; those that define the reply count only when the address brings none."""
 

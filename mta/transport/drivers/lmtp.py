@@ -37,7 +37,7 @@ _WORDS = (
 
 
 @transports.register("lmtp")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Lmtp:
     """Options of chapter 28."""
 

@@ -14,7 +14,7 @@ from mta.transport.base import Batch, Transport, transports
 
 
 @transports.register("pipe")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pipe:
     """Options of chapter 29."""
 

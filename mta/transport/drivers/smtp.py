@@ -18,7 +18,7 @@ _PROTOCOLS = ("smtp", "lmtp", "smtps")
 
 
 @transports.register("smtp")
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Smtp:
     """Options of chapter 30; host lists are asked with the address and name of the host delivered to."""
 
