@@ -18,7 +18,7 @@ $(BIN)/.built: pyproject.toml setup.py $(wildcard _speedups/*.pyx)
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later with venv found: apt-get install python3 python3-venv python3-dev gcc"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=23" "setuptools>=77" "Cython>=3.1"
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --no-build-isolation
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --no-build-isolation --config-settings editable_mode=compat
 	@$(BIN)/python -m compileall -q mta
 	@touch $@
 	@echo "built: $(BIN)/mta and $(BIN)/mtactl"
@@ -29,9 +29,10 @@ run: build
 dev: $(BIN)/.dev
 
 $(BIN)/.dev: $(BIN)/.built
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,redis,pgsql,mysql,lmdb]" --no-build-isolation
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,redis,pgsql,mysql,lmdb]" --no-build-isolation \
+		--config-settings editable_mode=compat
 	@# built against libldap's headers: the package libldap-dev
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[ldap]" --no-build-isolation || \
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[ldap]" --no-build-isolation --config-settings editable_mode=compat || \
 		echo "*** python-ldap could not be built: the tests of LDAP will be skipped"
 	@touch $@
 

@@ -285,7 +285,8 @@ def discarded(recipient: Recipient, what: str = ":blackhole:") -> str:
 def deferred(outcome: Outcome, selectors: Selectors) -> str:
     """``== address R= T= defer (errno): text``."""
     recipient = outcome.recipient
-    out = f"== {address_text(recipient, selectors)}{_route(recipient)} defer ({outcome.errno or (-1 if outcome.host is None else 0)})"
+    number = outcome.errno or (-1 if outcome.host is None else 0)
+    out = f"== {address_text(recipient, selectors)}{_route(recipient)} defer ({number})"
     if outcome.errno > 0:
         out += f": {os.strerror(outcome.errno)}"
     if outcome.host is not None and outcome.message:

@@ -130,7 +130,6 @@ FAULTS = [
         "begin routers\nx:\n  driver = acceptt",
         ['3: router x: cannot find router driver "acceptt" (did you mean "accept"?)'],
     ),
-    ("begin routers\nx:\n  driver = iplookup", ['3: router driver "iplookup" is not implemented in mta yet']),
     ("begin routers\nx:\n  domains = a", ['2: no driver defined for router "x"']),
     ("begin routers\nx:\n  driver = redirect\n  dota = x", ['4: option "dota" unknown (did you mean "data"?)']),
     ("begin routers\nx:\n  driver = accept", ["3: x router: a transport is required for this router"]),

@@ -139,7 +139,7 @@ def test_an_exim_filter_saves_forwards_and_goes_on(server: Server, user: pwd.str
         "# Exim filter\n"
         'if $h_subject: contains "hello" then\n'
         "  unseen save copy 640\n"
-        '  unseen pipe "/bin/sh -c \'id -u > who; cat > /dev/null\'"\n'
+        "  unseen pipe \"/bin/sh -c 'id -u > who; cat > /dev/null'\"\n"
         '  mail to boss@e2e.example subject "about $h_subject:" text "seen"\n'
         "endif\n",
     )

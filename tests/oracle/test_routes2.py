@@ -126,16 +126,19 @@ box:
 # One router an option: (name, options, local parts asked at NAME.test)
 OPTIONS: dict[str, tuple[str, str]] = {
     "ignored": (
-        "driver = manualroute\nroute_list = * 198.51.100.1:198.51.100.2\nignore_target_hosts = 198.51.100.1\ntransport = remote",
+        "driver = manualroute\nroute_list = * 198.51.100.1:198.51.100.2\n"
+        "ignore_target_hosts = 198.51.100.1\ntransport = remote",
         "a",
     ),
     "allignored": (
-        "driver = manualroute\nroute_list = * 198.51.100.1\nignore_target_hosts = 198.51.100.1\nhost_all_ignored = fail\n"
+        "driver = manualroute\nroute_list = * 198.51.100.1\nignore_target_hosts = 198.51.100.1\n"
+        "host_all_ignored = fail\n"
         "transport = remote",
         "a",
     ),
     "fallback": (
-        "driver = manualroute\nroute_list = * 198.51.100.1\nfallback_hosts = 198.51.100.5 : 198.51.100.6\ntransport = remote",
+        "driver = manualroute\nroute_list = * 198.51.100.1\n"
+        "fallback_hosts = 198.51.100.5 : 198.51.100.6\ntransport = remote",
         "a",
     ),
     "selffail": ("driver = manualroute\nroute_list = * 127.0.0.1\nself = fail\ntransport = remote", "a"),
@@ -150,7 +153,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "a",
     ),
     "nofinddecline": (
-        "driver = manualroute\nroute_list = * nonexist.invalid\nhost_find_failed = decline\nno_more\ntransport = remote\n"
+        "driver = manualroute\nroute_list = * nonexist.invalid\nhost_find_failed = decline\n"
+        "no_more\ntransport = remote\n"
         "cannot_route_message = no host for $local_part@$domain",
         "a",
     ),
@@ -199,7 +203,6 @@ OPTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-
 def options_text() -> str:
     """The routers of the table, and one behind them that takes what they leave over."""
     out = []
@@ -209,7 +212,8 @@ def options_text() -> str:
             lines.append(f"domains = {name}.test")
         out.append(f"{name}:\n" + "\n".join(f"  {line}" for line in lines))
     out.append(
-        "last:\n  driver = accept\n  domains = !a.test : !q.test : !i.test : !optional.test : !nomore.test\n  transport = other"
+        "last:\n  driver = accept\n"
+        "  domains = !a.test : !q.test : !i.test : !optional.test : !nomore.test\n  transport = other"
     )
     return "\n".join(out)
 
