@@ -20,10 +20,14 @@ MAX_RESULT = 64 << 20
 
 @dataclass(slots=True)
 class Node:
-    """``constant`` is the value when nothing in the text depends on the scope."""
+    """``constant`` is the value when nothing in the text depends on the scope.
+
+    ``apart`` is what ``isolated`` would make of ``run``, where a node can say it without the scope's flag.
+    """
 
     run: Closure
     constant: str | None = None
+    apart: Closure | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +64,8 @@ def isolated(node: Node) -> Closure:
     """The value as ``str`` or ``Tainted``, the scope's flag left as it was."""
     if node.constant is not None:
         return node.run
+    if node.apart is not None:
+        return node.apart
     run = node.run
 
     def run_apart(scope: Scope) -> str:

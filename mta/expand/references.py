@@ -62,7 +62,13 @@ def _reader(found: Variable) -> Node:
                 raise ExpansionFailed(f'unknown variable name "{name}"')
             return value
 
-        return Node(read_tainted)
+        def tainted_apart(scope: Scope) -> str:
+            value = get(scope)
+            if value is None:
+                raise ExpansionFailed(f'unknown variable name "{name}"')
+            return Tainted(value) if value else value
+
+        return Node(read_tainted, apart=tainted_apart)
 
     def read(scope: Scope) -> str:
         value = get(scope)
@@ -74,7 +80,13 @@ def _reader(found: Variable) -> Node:
             scope.tainted = True
         return value
 
-    return Node(read)
+    def apart(scope: Scope) -> str:
+        value = get(scope)
+        if value is None:
+            raise ExpansionFailed(f'unknown variable name "{name}"')
+        return value
+
+    return Node(read, apart=apart)
 
 
 def _read_item(scope: Scope) -> str:
@@ -115,7 +127,11 @@ def header(kind: str, name: str) -> Node:
             scope.tainted = True
         return value
 
-    return Node(read)
+    def apart(scope: Scope) -> str:
+        value = header_value(scope, kind, name)
+        return Tainted(value) if value else value
+
+    return Node(read, apart=apart)
 
 
 # Numbers and digests: nothing of the text is left in them (asked of Exim 4.96, name by name).
