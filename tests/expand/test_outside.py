@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -58,6 +61,40 @@ def test_readsocket_gives_a_peers_text(tmp_path: Path) -> None:
     scope = empty_scope()
     value(f"${{readsocket{{{tmp_path}/s}}{{}}}}", scope)
     assert scope.tainted
+
+
+def test_readsocket_keeps_answers_when_told(tmp_path: Path) -> None:
+    scope, path = empty_scope(), tmp_path / "s"
+
+    def ask(options: str) -> str:
+        return value(f"${{readsocket{{{path}}}{{q}}{{3s{options}}}{{}}{{gone}}}}", scope)
+
+    answering(path, b"first")
+    assert (ask(":cache=yes"), ask(":cache=yes")) == ("first", "first")
+    assert ask("") == "gone"  # asks again, and what was kept is forgotten
+    assert ask(":cache=yes") == "gone"
+
+
+def test_readsocket_over_tls(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "key", "-out", "cert"]
+    subprocess.run([openssl, *made], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with listener, context.wrap_socket(connection, server_side=True) as secure:
+            secure.sendall(b"got " + secure.recv(100))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    port = listener.getsockname()[1]
+    assert value(f"${{readsocket{{inet:127.0.0.1:{port}}}{{hello}}{{3s:tls=yes}}}}") == "got hello"
+    thread.join()
 
 
 def test_readsocket_that_fails(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mta.text.lists import split_list
 from mta.text.units import parse_time
 
 _TIMEOUT = 5.0
+_MOST_KEPT, _LONGEST_KEPT = 500, 65536  # sockets and requests each; characters of an answer
 
 
 @items.register("readsocket")
@@ -37,7 +38,7 @@ def parse(parser: Parser, name: str) -> Node:
         if "readsocket" in scope.forbidden:
             raise ExpansionFailed("socket insertions are not permitted")
         try:
-            text = _ask(scope, where(scope), request(scope), _options(options(scope) if options else ""))
+            text = _answer(scope, where(scope), request(scope), _options(options(scope) if options else ""))
         except ExpansionFailed:
             if fallback is None:
                 raise
@@ -56,6 +57,22 @@ def _options(text: str) -> dict[str, str]:
         key, _, value = word.partition("=")
         found[key.strip()] = value.strip()
     return found
+
+
+def _answer(scope: Scope, where: str, request: str, options: dict[str, str]) -> str:
+    """From the process's cache with ``cache=yes``; without it, what is kept of this socket is forgotten."""
+    cache: dict[str, dict[str, str]] = scope.services.state.setdefault("expand.readsocket", {})
+    if options.get("cache") != "yes":
+        cache.pop(where, None)
+        return _ask(scope, where, request, options)
+    kept = cache.get(where, {}).get(request)
+    if kept is None:
+        kept = _ask(scope, where, request, options)
+        if len(cache) >= _MOST_KEPT or len(cache.get(where, ())) >= _MOST_KEPT:
+            cache.clear()
+        if len(kept) <= _LONGEST_KEPT:
+            cache.setdefault(where, {})[request] = kept
+    return kept
 
 
 def _ask(scope: Scope, where: str, request: str, options: dict[str, str]) -> str:
