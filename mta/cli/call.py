@@ -23,7 +23,9 @@ SERVICE_VARIABLES = frozenset(
     {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID"}
 )
 OWN_VARIABLES = frozenset({"MTA_SPEEDUPS"})
-TRACED = frozenset({"be", "bt", "bv", "bvs", "bh", "bhc", "brw", "brt", "q"})  # modes with debugging output; -M... too
+TRACED = frozenset(
+    {"be", "bem", "bt", "bv", "bvs", "bh", "bhc", "brw", "brt", "q"}
+)  # modes with debugging output; -M... too
 LOGS_WARNING = frozenset({"bd", "q", "bm", "bs", "bS"})  # modes that write the main log anyway
 
 

@@ -24,6 +24,7 @@ MODES = {
     "brt": "retry",
     "bi": "aliases",
     "be": "evaluate",
+    "bem": "evaluate",
     "bf": "filter",
     "bI:sieve": "filter",
     "bh": "session",

@@ -55,7 +55,7 @@ MODES = {
     "--help": "help",
 }
 # The same, with one value: attached or the next word.
-MODES_WITH_VALUE = {"-bh": "bh", "-bhc": "bhc"}
+MODES_WITH_VALUE = {"-bh": "bh", "-bhc": "bhc", "-bem": "bem"}
 # Filter files to test: one of each may be given.
 FILTER_TESTS = {"-bf": "user_filter", "-bF": "system_filter"}
 # Actions on messages, ids follow.
@@ -114,7 +114,6 @@ NOT_YET = "is not implemented in mta yet"
 INTERNAL = "is for Exim's own use between its processes; mta has other ways"
 REFUSED = {
     "-atrn": NOT_YET,
-    "-bem": NOT_YET,
     "-bI:help": NOT_YET,
     "-bI:dscp": NOT_YET,
     "-bI:modules": "is about loadable modules, which mta has none of",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pty
+import subprocess
 import sys
+from pathlib import Path
 
 from mta.cli.modes.expand import run
 from tests.expand.scopes import empty_scope
@@ -55,3 +57,18 @@ def test_a_terminal_has_line_editing() -> None:
         assert os.waitpid(child, 0)[1] == 0
     finally:
         os.close(terminal)
+
+
+def test_bem_reads_a_message(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("From: a@b\nSubject: s\n\nbody\n")
+    (tmp_path / "c").write_text("qualify_domain = q.test\nprimary_hostname = q.test\n")
+
+    def ask(file: Path, text: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mta", "-C", str(tmp_path / "c"), "-bem", str(file), text]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    told = ask(tmp_path / "m", "$h_subject:|$message_size|$message_body_size|<$message_body>|$message_linecount")
+    assert told.stdout == "s|27|5|<body >|4\n"  # as Exim has it
+    assert ask(tmp_path / "m", "$sender_address").stdout.endswith("@q.test\n")
+    missing = ask(tmp_path / "none", "x")
+    assert (missing.returncode, "No such file or directory" in missing.stderr) == (1, True)

@@ -34,18 +34,25 @@ def read_message(call: Call) -> Scope:
         text = without_from_line(options.uucp_from_pattern, text)
     if sender is None:
         sender = f"{caller.login}@{options.qualify_domain}"
-    message, body = _message(text, sender, caller)
+    scope = message_scope(call, text, sender, caller)
+    message = scope.message
     if not message.headers.lines:
         call.write("Warning: no message headers read\n")
-    scope = runtime.scope(peer=_peer(caller), message=message)
-    data = body.encode("latin-1")
-    scope.body = lambda start, size: (
-        data[start : start + size] if start >= 0 else data[max(len(data) + start, 0) :][:size]
-    )
     scope.vars["return_path"] = _return_path(call, message)
     scope.recipient = _recipient(call, caller, options.qualify_recipient)
     message.recipients = [EnvelopeRecipient(scope.recipient.address)]
     _tell(call, scope)
+    return scope
+
+
+def message_scope(call: Call, text: str, sender: str, caller: Caller) -> Scope:
+    """A scope with a message of this text, as if ``caller`` had submitted it."""
+    message, body = _message(text, sender, caller)
+    scope = call.runtime().scope(peer=_peer(caller), message=message)
+    data = body.encode("latin-1")
+    scope.body = lambda start, size: (
+        data[start : start + size] if start >= 0 else data[max(len(data) + start, 0) :][:size]
+    )
     return scope
 
 
