@@ -1,4 +1,4 @@
-"""``-be`` and ``-bem``: prepares scope and streams for ``modes.expand``; with ``-Mset``, the scope of a message on the spool."""
+"""``-be``, ``-bem``: scope and streams for ``modes.expand``; with ``-Mset``, the scope of a message on the spool."""
 
 from __future__ import annotations
 
