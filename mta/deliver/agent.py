@@ -7,7 +7,6 @@ parses nothing. ``AgentClient.connect`` is what delivery workers call (``service
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 import time
@@ -23,6 +22,7 @@ from mta.deliver.child import AGENT, IDLE, Key, serve
 from mta.deliver.filter_child import serve_filter, use_agent_for_filters
 from mta.deliver.identity import become
 from mta.deliver.preload import DELIVERING, preload
+from mta.system.readiness import any_readable
 from mta.system.users import find_user, groups_of
 
 DELIVERY, FILE, FILTER = b"D", b"F", b"U"  # what a child is for
@@ -149,7 +149,7 @@ class LocalAgent:
             while self._waiting and len(self._delivering) < self._most():
                 self._start(children, DELIVERY, self._waiting.popleft())
             busy = len(children) >= MAX_CHILDREN
-            ready = select.select([] if busy else [self.sock], [], [], 0.01 if busy or self._waiting else _POLL)[0]
+            ready = any_readable([] if busy else [self.sock], 0.01 if busy or self._waiting else _POLL)
             if ready and not self._accept(children):
                 break
         for stream in self._waiting:

@@ -13,6 +13,7 @@ import struct
 from typing import Any, Protocol
 
 from mta.errors import PeerGone
+from mta.system.readiness import readable
 
 BLOCK = 1 << 16  # bytes asked for at a time
 _DRAINED = 16  # blocks read and forgotten at most before closing
@@ -124,7 +125,7 @@ class PipeLink:
         self._timeout = 0.0
 
     def recv(self, size: int = BLOCK) -> bytes:
-        if self._timeout > 0 and not select.select([self._input], [], [], self._timeout)[0]:
+        if self._timeout > 0 and not readable(self._input, self._timeout):
             raise PeerGone("command-timeout")
         data = os.read(self._input, size)
         if not data:

@@ -7,7 +7,6 @@ caller is to read on standard error goes to ``say``.
 from __future__ import annotations
 
 import os
-import select
 import time
 import traceback
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from mta.receive.plan import Incoming, Runtime, plan_of
 from mta.receive.verdicts import run_point
 from mta.scope.expansion import Tainted
 from mta.scope.scope import Scope
+from mta.system.readiness import readable
 from mta.text.ascii import lower
 from mta.text.patterns import pattern
 
@@ -184,7 +184,7 @@ def _read(reception: Reception, intake: Intake, input_fd: int) -> _Lines:
     lines, ends, first = _Lines(), _DotEnd(), b""
     starting = True
     while True:
-        if timeout and not select.select([input_fd], [], [], timeout)[0]:
+        if timeout and not readable(input_fd, timeout):
             raise PeerGone("data-timeout")
         raw = os.read(input_fd, BLOCK)
         data = lines.clean(raw)

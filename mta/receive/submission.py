@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import pwd
-import select
 import socket
 import struct
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from mta.receive.caller import Caller, Order, caller_of
 from mta.receive.link import BLOCK
 from mta.receive.local import receive_local
 from mta.receive.plan import Runtime
+from mta.system.readiness import any_readable
 
 LONGEST_ORDER = 1 << 22  # bytes of JSON: the recipients of a long command line
 TIMEOUT = 300.0  # seconds of silence that a client may keep
@@ -76,7 +76,7 @@ def _pump(sock: socket.socket, input_fd: int, output_fd: int) -> None:
     """Both directions of an interactive session."""
     waiting = [sock.fileno(), input_fd]
     while True:
-        ready = select.select(waiting, [], [])[0]
+        ready = any_readable(waiting, None)
         if sock.fileno() in ready:
             data = sock.recv(BLOCK)
             if not data:

@@ -319,7 +319,7 @@ def test_version(mta) -> None:  # type: ignore[no-untyped-def]
         "Support for: ",
         "Lookups (built-in): ",
         "Routers: accept ",
-        "Transports: appendfile/maildir ",
+        "Transports: appendfile/maildir/mailstore ",
     ):
         assert f"\n{start}" in f"\n{out}"
     assert out.endswith("/mta.conf\n")

@@ -20,6 +20,7 @@ from mta.scope.expansion import Expansion
 from mta.scope.scope import Scope
 from mta.settings.options import option
 from mta.system import users
+from mta.system.readiness import readable
 from mta.text.ascii import WHITESPACE, is_digits, lower, strip
 from mta.transport.command import BadCommand, command_line
 
@@ -175,7 +176,6 @@ def _run(arguments: list[str], driver: QueryProgram, name: str, scope: Scope) ->
 
 def _read(process: subprocess.Popen[bytes], timeout: float) -> bytes:
     """The first bytes of what it writes; the rest is read and thrown away, so that it can end."""
-    import select
 
     stream: IO[bytes] | None = process.stdout
     assert stream is not None
@@ -184,7 +184,7 @@ def _read(process: subprocess.Popen[bytes], timeout: float) -> bytes:
     try:
         while True:
             left = None if end is None else end - time.monotonic()
-            if (left is not None and left <= 0) or not select.select([stream], [], [], left)[0]:
+            if (left is not None and left <= 0) or not readable(stream, left):
                 raise subprocess.TimeoutExpired(process.args, timeout)
             piece = os.read(stream.fileno(), 65536)
             if not piece:
