@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import emailauth, local, memory, receive, relay
+from bench import emailauth, expand, local, memory, receive, relay
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
     relay.main()
     local.main()
     memory.main()
+    expand.main()
 
 
 if __name__ == "__main__":
